@@ -1,0 +1,27 @@
+//! Dictionary rows (`zone-store.md` section 6.4).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A dictionary of an environment.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DictionaryPayload {
+    /// Id.
+    pub id: String,
+    /// Name under which expressions find it; the id where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment_id: Option<String>,
+    /// Name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// When it was deployed, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployed_at: Option<i64>,
+    /// Its entries.
+    pub properties: BTreeMap<String, String>,
+}

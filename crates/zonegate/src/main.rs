@@ -1,0 +1,2 @@
+//! The `zonegate` binary: command line, wiring, task ownership, signals, shutdown.
+fn main() {}
