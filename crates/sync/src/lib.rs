@@ -3,4 +3,13 @@
 //! Relies on `zonegate-model` only. No tokio, no Redis, no SQL, no clock, no random numbers of its own, so that the
 //! code that runs in production runs in the simulation too.
 
+mod command;
 pub mod port;
+mod random;
+mod settings;
+mod table;
+
+pub use command::{
+    CallId, Command, FullReadReason, Input, Note, RepositoryReply, RepositoryRequest, StoreReply, StoreRequest,
+};
+pub use settings::{Mode, Settings};

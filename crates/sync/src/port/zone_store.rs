@@ -73,6 +73,9 @@ pub struct Synced {
     pub from: i64,
     /// Upper bound of the last window.
     pub to: i64,
+    /// Reads of the repository completed by the primaries of this store, counted up by each. It orders states without
+    /// any clock: a node that is ahead of the store follows it again after two more reads.
+    pub reads: u64,
 }
 
 /// What the store says of its own content.
@@ -245,6 +248,10 @@ pub trait ZoneStore: Send + Sync + 'static {
 
     /// The manifest, or `None` where there is none (an empty store, or one that only APIM wrote).
     fn manifest(&self) -> impl Future<Output = Result<Option<Manifest>, StoreError>> + Send;
+
+    /// What an APIM gateway recorded as its sync state (`distributed_sync_state`, with `reads` zero), if it did. Tells that a
+    /// store without a manifest was filled completely by an APIM primary.
+    fn apim_state(&self) -> impl Future<Output = Result<Option<Synced>, StoreError>> + Send;
 
     /// Streams all active rows of the zone. Not atomic: rows written meanwhile may or may not be seen. The caller
     /// proves completeness by the manifests before and after, and the log between.
