@@ -15,6 +15,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+#[cfg(test)]
+pub(crate) use servers::postgresql_from_packages;
 pub use servers::{Program, RedisKit, nginx, plain_redis, postgresql, redis_stack, wrk};
 
 /// Is told what is being done while an installation takes its time.
@@ -80,7 +82,7 @@ pub enum InstallError {
 }
 
 /// Runs `build` on an empty folder and moves the result to `base`/install/`name`, unless it is there already.
-fn once(
+pub(crate) fn once(
     base: &Path,
     name: &str,
     progress: Progress<'_>,
@@ -111,13 +113,13 @@ fn once(
     Ok(place)
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> InstallError {
+pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> InstallError {
     let path = path.to_owned();
     move |source| InstallError::File { action, path, source }
 }
 
 /// Runs a tool to its end; its output is only shown when it fails.
-fn run(command: &mut Command, hint: &'static str) -> Result<String, InstallError> {
+pub(crate) fn run(command: &mut Command, hint: &'static str) -> Result<String, InstallError> {
     let output = command.stdin(Stdio::null()).output().map_err(|source| InstallError::ToolMissing {
         tool: command.get_program().to_string_lossy().into_owned(),
         source,

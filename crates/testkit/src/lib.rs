@@ -11,6 +11,7 @@
 pub mod folders;
 pub mod install;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod redis;
 

@@ -112,7 +112,7 @@ fn lines(text: &str, own: &str, wanted: &str) -> String {
         if let (Some(uri), Some(suite)) =
             (words.next(), words.next().and_then(|name| suite(name, own, wanted)))
         {
-            kept += &format!("deb {options}{uri} {suite} main\n");
+            kept.extend(["deb ", &options, uri, " ", &suite, " main\n"]);
         }
     }
     kept
@@ -135,7 +135,7 @@ fn paragraphs(text: &str, own: &str, wanted: &str) -> String {
         {
             continue;
         }
-        kept += &format!("Types: deb\nSuites: {}\nComponents: main\n", suites.join(" "));
+        kept.extend(["Types: deb\nSuites: ", &suites.join(" "), "\nComponents: main\n"]);
         let ours = ["Types:", "Suites:", "Components:"];
         for field in fields.iter().filter(|field| !ours.iter().any(|name| field.starts_with(name))) {
             kept.push_str(field);
