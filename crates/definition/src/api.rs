@@ -1,0 +1,134 @@
+//! The model of an API as it is served, the same for V2 and V4 definitions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Cors, EndpointGroup, Flow, FlowMode, Limitation, Plan};
+
+/// An HTTP proxy API that this gateway serves. It holds only what takes part in serving: plans that are not
+/// published, flows and steps that are switched off, and endpoints of other tenants are left out.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// Id.
+    pub id: Arc<str>,
+    /// Name for people.
+    pub name: Arc<str>,
+    /// The API's own version.
+    pub version: Arc<str>,
+    /// Generation of the definition.
+    pub generation: DefinitionVersion,
+    /// Which of the original's engines the definition was made for. V4 definitions know one.
+    pub execution_mode: ExecutionMode,
+    /// Id of the environment.
+    pub environment: Option<Arc<str>>,
+    /// Id of the organization, whose flows run around this API's.
+    pub organization: Option<Arc<str>>,
+    /// When it was deployed, milliseconds since 1970.
+    pub deployed_at: Option<i64>,
+    /// Number of the deployment, as text.
+    pub revision: Option<String>,
+    /// Sharding tags.
+    pub tags: Vec<String>,
+    /// Where it is reachable. Never empty, no entry twice.
+    pub listeners: Vec<ContextPath>,
+    /// Plans in the order in which they are tried. Never empty.
+    pub plans: Vec<Plan>,
+    /// Endpoint groups; the first is the default group.
+    pub groups: Vec<EndpointGroup>,
+    /// API-level flows.
+    pub flows: Vec<Flow>,
+    /// How flows are chosen, at plan and API level.
+    pub flow_mode: FlowMode,
+    /// Answer 404 where neither a plan's nor the API's flows match.
+    pub match_required: bool,
+    /// Cross-origin settings, if they are switched on.
+    pub cors: Option<Cors>,
+    /// Refuse requests that carry a NUL byte.
+    pub reject_null_byte: bool,
+    /// Properties for the expression language.
+    pub properties: Vec<Property>,
+    /// What the definition asks for and this gateway does not do, without the API being served wrongly.
+    pub limitations: Vec<Limitation>,
+}
+
+/// Generation of an API definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DefinitionVersion {
+    /// `gravitee: 2.0.0`, or no version at all.
+    V2,
+    /// `definitionVersion: 4.0.0`.
+    V4,
+}
+
+impl DefinitionVersion {
+    /// As the technical API prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V2 => "V2",
+            Self::V4 => "V4",
+        }
+    }
+}
+
+/// Which engine of the original a V2 definition asks for. They differ in the order of response flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExecutionMode {
+    /// The old engine: response flows run API, plan, organization.
+    V3,
+    /// The new one: response flows run plan, API, organization.
+    V4,
+}
+
+/// One place where an API is reachable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContextPath {
+    /// Exact virtual host, in lower case, may carry a port; `None`: any host.
+    pub host: Option<String>,
+    /// Context path: starts and ends with `/`, no `/` twice in a row.
+    pub path: String,
+    /// Ids of the HTTP servers of the node that offer it; empty: all.
+    pub servers: Vec<String>,
+}
+
+/// A property of an API. Values may be secrets, so `Debug` shows only the key (L3).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Property {
+    /// Key.
+    pub key: String,
+    /// Value, decrypted if the zone's rows carry it decrypted.
+    pub value: String,
+    /// The value is still encrypted: it could not be decrypted where the row was made.
+    pub encrypted: bool,
+}
+
+impl fmt::Debug for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Property")
+            .field("key", &self.key)
+            .field("encrypted", &self.encrypted)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an API row means for this gateway.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// To be served.
+    Serve(Box<Api>),
+    /// Understood, and not to be served by this gateway.
+    NotHere(NotHere),
+}
+
+/// Why an API that is well understood is not served here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NotHere {
+    /// The row says so.
+    #[error("the API is not enabled")]
+    Disabled,
+    /// The node's sharding tags do not accept the API's.
+    #[error("the API's sharding tags are not among this gateway's")]
+    Tags,
+    /// No plan is published and accepted by the node's sharding tags.
+    #[error("the API has no published plan for this gateway")]
+    NoPlan,
+}

@@ -1,0 +1,202 @@
+//! JSON text to typed members, as leniently as the original reads it: unknown members are ignored, `null` is absent,
+//! numbers and booleans may be written as text. Errors say where, and repeat no value (L3).
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+
+use crate::refusal::{Reason, Refusal};
+
+/// Parses the text of the member at `at` (empty: the whole definition).
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Result<T, Refusal> {
+    serde_json::from_str(text).map_err(|error| {
+        let problem = describe(&error);
+        // Only a text that fails is read again, with its path recorded.
+        let deserializer = &mut serde_json::Deserializer::from_str(text);
+        let within = match serde_path_to_error::deserialize::<_, T>(deserializer) {
+            Err(error) => error.path().to_string(),
+            Ok(_) => ".".to_owned(),
+        };
+        Refusal::new(Reason::Malformed(problem), join(at, &within))
+    })
+}
+
+/// One path within another; `.` is the place itself.
+fn join(outer: &str, inner: &str) -> String {
+    match (outer, inner) {
+        (outer, ".") => outer.to_owned(),
+        ("", inner) => inner.to_owned(),
+        (outer, inner) if inner.starts_with('[') => format!("{outer}{inner}"),
+        (outer, inner) => format!("{outer}.{inner}"),
+    }
+}
+
+fn describe(error: &serde_json::Error) -> String {
+    let place = format!("line {} column {}", error.line(), error.column());
+    match error.classify() {
+        Category::Eof => "the text ends too early".to_owned(),
+        Category::Syntax | Category::Io => format!("syntax error at {place}"),
+        Category::Data => {
+            // The library's message repeats the value that it met; what it expected is our own wording.
+            let message = error.to_string();
+            let expected = message
+                .rsplit_once(", expected ")
+                .map(|(_, tail)| tail.split(" at line ").next().unwrap_or(tail));
+            match expected {
+                Some(expected) => format!("expected {expected} at {place}"),
+                None => format!("wrong content at {place}"),
+            }
+        }
+    }
+}
+
+/// A text; a number or boolean is taken by its text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Text(pub(crate) String);
+
+/// A whole number, possibly written as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Number(pub(crate) i64);
+
+/// A boolean, possibly written as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flag(pub(crate) bool);
+
+macro_rules! lenient {
+    ($type:ident, $expecting:literal, { $($method:ident: $argument:ty => $convert:expr;)+ }) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Reader;
+                impl Visitor<'_> for Reader {
+                    type Value = $type;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expecting)
+                    }
+
+                    $(fn $method<E: serde::de::Error>(self, value: $argument) -> Result<$type, E> {
+                        let convert: fn($argument) -> Option<$type> = $convert;
+                        convert(value).ok_or_else(|| E::custom(concat!("unusable value, expected ", $expecting)))
+                    })+
+                }
+                deserializer.deserialize_any(Reader)
+            }
+        }
+    };
+}
+
+lenient!(Text, "a text", {
+    visit_str: &str => |value| Some(Text(value.to_owned()));
+    visit_string: String => |value| Some(Text(value));
+    visit_i64: i64 => |value| Some(Text(value.to_string()));
+    visit_u64: u64 => |value| Some(Text(value.to_string()));
+    visit_f64: f64 => |value| Some(Text(value.to_string()));
+    visit_bool: bool => |value| Some(Text(value.to_string()));
+});
+
+lenient!(Number, "a whole number", {
+    visit_str: &str => |value| value.trim().parse().ok().map(Number);
+    visit_i64: i64 => |value| Some(Number(value));
+    visit_u64: u64 => |value| i64::try_from(value).ok().map(Number);
+    visit_f64: f64 => |value| (value.abs() < 9e15).then_some(Number(value as i64));
+});
+
+lenient!(Flag, "true or false", {
+    visit_str: &str => |value| match value.trim() { "true" => Some(Flag(true)), "false" | "" => Some(Flag(false)), _ => None };
+    visit_bool: bool => |value| Some(Flag(value));
+});
+
+/// An array, or an object whose keys are ids that its values repeat.
+#[derive(Clone, Debug)]
+pub(crate) struct Items<T>(pub(crate) Vec<T>);
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Items<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array or an object")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Items<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = access.next_element()? {
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Items<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some((Text(_), item)) = access.next_entry()? {
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
+
+/// Names with values: an array of objects, or an object. `K` reads one object of the array.
+#[derive(Clone, Debug)]
+pub(crate) struct Pairs<K>(pub(crate) Vec<K>);
+
+/// An object of an array of pairs, or built from an entry of an object.
+pub(crate) trait Pair {
+    fn of(name: String, value: Option<String>) -> Self;
+}
+
+impl<'de, K: Deserialize<'de> + Pair> Deserialize<'de> for Pairs<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<K>(PhantomData<K>);
+        impl<'de, K: Deserialize<'de> + Pair> Visitor<'de> for Reader<K> {
+            type Value = Pairs<K>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of names with values, or an object")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Pairs<K>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = access.next_element()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Pairs<K>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((Text(name), value)) = access.next_entry::<_, Option<Text>>()? {
+                    pairs.push(K::of(name, value.map(|Text(value)| value)));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_any(Reader(PhantomData))
+    }
+}
+
+impl Text {
+    /// The text, if there is any besides blanks.
+    pub(crate) fn filled(text: Option<Self>) -> Option<String> {
+        text.map(|Self(text)| text).filter(|text| !text.trim().is_empty())
+    }
+}
+
+impl Flag {
+    /// The value, or `default` where absent.
+    pub(crate) fn or(flag: Option<Self>, default: bool) -> bool {
+        flag.map_or(default, |Self(value)| value)
+    }
+}

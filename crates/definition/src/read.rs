@@ -1,0 +1,114 @@
+//! The way from an API row to what it means here: which generation, then that generation's own reader.
+
+use serde::Deserialize;
+use zonegate_payload::ApiPayload;
+
+use crate::json::{self, Text};
+use crate::node::NodeContext;
+use crate::refusal::{Reason, Refusal, excerpt};
+use crate::{ContextPath, NotHere, Read, label, v2, v4};
+
+/// Largest definition that is taken apart (L1).
+pub const MAX_DEFINITION_BYTES: usize = 16 * 1024 * 1024;
+
+/// What decides who reads the rest.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    gravitee: Option<Text>,
+    definition_version: Option<Text>,
+    #[serde(rename = "type")]
+    kind: Option<Text>,
+}
+
+/// Reads an API row: to be served, not to be served here, or refused (S3).
+pub fn read_api(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
+    if !payload.enabled {
+        return Ok(Read::NotHere(NotHere::Disabled));
+    }
+    let text = payload.definition.get();
+    check_size(text)?;
+    let head: Head = json::parse(text, "")?;
+    if is_v4(&head)? {
+        match Text::filled(head.kind) {
+            Some(kind) if label::is(&kind, "proxy") => v4::read(payload, node),
+            Some(kind) => Err(Refusal::new(Reason::ApiType(excerpt(&kind)), "type")),
+            None => Err(Refusal::new(Reason::Missing("type"), "")),
+        }
+    } else {
+        v2::read(payload, node)
+    }
+}
+
+fn is_v4(head: &Head) -> Result<bool, Refusal> {
+    let own = head.definition_version.as_ref().map(|Text(version)| version.trim());
+    let old = head.gravitee.as_ref().map(|Text(version)| version.trim());
+    match (own, old) {
+        (Some("4.0.0"), _) | (_, Some("4.0.0")) => Ok(true),
+        (Some(version), _) if label::is(version, "v4") => Ok(true),
+        (None, Some("2.0.0") | None) | (Some("2.0.0"), None) => Ok(false),
+        (Some(version), None | Some("2.0.0")) if label::is(version, "v2") => Ok(false),
+        (Some(version), _) => {
+            Err(Refusal::new(Reason::DefinitionVersion(excerpt(version)), "definitionVersion"))
+        }
+        (None, Some(version)) => Err(Refusal::new(Reason::DefinitionVersion(excerpt(version)), "gravitee")),
+    }
+}
+
+/// Refuses a text that is too long to be taken apart.
+pub(crate) fn check_size(text: &str) -> Result<(), Refusal> {
+    if text.len() > MAX_DEFINITION_BYTES {
+        return Err(Refusal::new(Reason::TooLarge { size: text.len(), limit: MAX_DEFINITION_BYTES }, ""));
+    }
+    Ok(())
+}
+
+/// A context path in its normal form: one `/` at a time, at both ends (`data-plane.md` section 2.1).
+pub(crate) fn context_path(path: &str) -> String {
+    let mut normal = String::with_capacity(path.len() + 2);
+    normal.push('/');
+    for segment in path.trim().split('/').filter(|segment| !segment.is_empty()) {
+        normal.push_str(segment);
+        normal.push('/');
+    }
+    normal
+}
+
+/// A listener's host: lower case, absent where blank.
+pub(crate) fn host(host: Option<Text>, at: &str) -> Result<Option<String>, Refusal> {
+    let Some(host) = Text::filled(host).map(|host| host.trim().to_lowercase()) else { return Ok(None) };
+    if host.contains('*') {
+        return Err(Refusal::new(Reason::WildcardHost(excerpt(&host)), at));
+    }
+    Ok(Some(host))
+}
+
+/// The context paths without repetition; none at all is a refusal.
+pub(crate) fn distinct(paths: Vec<ContextPath>, at: &str) -> Result<Vec<ContextPath>, Refusal> {
+    if paths.is_empty() {
+        return Err(Refusal::new(Reason::Missing("paths"), at));
+    }
+    let mut seen = std::collections::HashSet::with_capacity(paths.len());
+    let distinct = paths.iter().filter(|path| seen.insert(*path)).cloned().collect();
+    Ok(distinct)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::context_path;
+
+    #[test]
+    fn context_paths_have_one_normal_form() {
+        for (written, normal) in [
+            ("", "/"),
+            ("/", "/"),
+            ("//a//b", "/a/b/"),
+            ("a", "/a/"),
+            ("/a/", "/a/"),
+            ("/caf%C3%A9", "/caf%C3%A9/"),
+        ] {
+            assert_eq!(context_path(written), normal);
+            assert_eq!(context_path(normal), normal);
+        }
+    }
+}
