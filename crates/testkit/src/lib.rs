@@ -9,10 +9,14 @@
 //! so that anything may use it in its tests.
 
 pub mod folders;
+pub mod gateway;
+pub mod http_client;
 pub mod install;
 pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod redis;
+pub mod tcp_proxy;
+pub mod upstream;
 
 mod deadline;

@@ -114,6 +114,8 @@ pub struct Launch {
     pub args: Vec<String>,
     /// What is added to the environment.
     pub env: Vec<(String, String)>,
+    /// What is taken out of the environment.
+    pub env_removed: Vec<String>,
     /// Where it runs; our own folder if `None`.
     pub folder: Option<PathBuf>,
     /// Where stdout and stderr go; appended to.
@@ -133,6 +135,7 @@ impl Launch {
             program: program.to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            env_removed: Vec::new(),
             folder: None,
             log: log.to_owned(),
             end: End::Kill,
@@ -154,7 +157,7 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts it.
     pub fn start(launch: Launch) -> Result<Self, ProcessError> {
-        let Launch { name, program, args, env, folder, log, end, unprivileged } = launch;
+        let Launch { name, program, args, env, env_removed, folder, log, end, unprivileged } = launch;
         let failed = |source| ProcessError::Spawn { name: name.clone(), program: program.clone(), source };
         if !program.exists() {
             return Err(failed(io::Error::from(io::ErrorKind::NotFound)));
@@ -162,7 +165,11 @@ impl ServerProcess {
         let out = File::options().create(true).append(true).open(&log).map_err(failed)?;
         let err = out.try_clone().map_err(failed)?;
         let mut command = Command::new("setpriv");
-        command.arg("--pdeathsig").arg(end.name()).arg("--").arg(&program).args(args).envs(env);
+        command.arg("--pdeathsig").arg(end.name()).arg("--").arg(&program).args(args);
+        for name in env_removed {
+            command.env_remove(name);
+        }
+        command.envs(env);
         if let Some(folder) = folder {
             command.current_dir(folder);
         }

@@ -115,6 +115,12 @@ impl Redis {
         self.port.number()
     }
 
+    /// The default user's password.
+    #[must_use]
+    pub fn password(&self) -> Option<&str> {
+        self.options.password.as_deref()
+    }
+
     /// The process id.
     #[must_use]
     pub fn process_id(&self) -> u32 {
