@@ -16,7 +16,10 @@ impl Moment {
     /// The moment that is `by` later, if the wall clock does not jump.
     #[must_use]
     pub fn after(self, by: Duration) -> Self {
-        Self { elapsed: self.elapsed + by, wall_millis: self.wall_millis.saturating_add(by.as_millis() as i64) }
+        Self {
+            elapsed: self.elapsed + by,
+            wall_millis: self.wall_millis.saturating_add(by.as_millis() as i64),
+        }
     }
 }
 

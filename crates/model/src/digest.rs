@@ -142,7 +142,11 @@ mod tests {
     #[test]
     fn the_encoding_is_part_of_the_protocol_and_stays() {
         let value = digest(Kind::Api, None, "api-1", "{}");
-        assert_eq!(format!("{value:?}"), "1af915280f943b33c193f94c0c8e8abb".to_owned(), "changing this needs a new store id");
+        assert_eq!(
+            format!("{value:?}"),
+            "1af915280f943b33c193f94c0c8e8abb".to_owned(),
+            "changing this needs a new store id"
+        );
     }
 
     proptest! {

@@ -5,8 +5,8 @@
 
 mod api;
 mod api_key;
-mod organization;
 mod dictionary;
+mod organization;
 mod subscription;
 
 pub use api::ApiPayload;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use zonegate_model::{Epoch, Kind, NodeId, Revision, Row, StoreId};
 
 use crate::port::{
-    Acquire, AcquireOutcome, Batch, Grant, LogItem, Manifest, Member, ReadMethod, RenewOutcome, RepositoryError,
-    StageOp, StampedChange, StoreError, Synced, Window, WriteOutcome,
+    Acquire, AcquireOutcome, Batch, Grant, LogItem, Manifest, Member, ReadMethod, RenewOutcome,
+    RepositoryError, StageOp, StampedChange, StoreError, Synced, Window, WriteOutcome,
 };
 
 /// Ties a reply to its request. Replies to calls that the machine no longer waits for are ignored.

@@ -4,12 +4,17 @@
 //! code that runs in production runs in the simulation too.
 
 mod command;
+mod machine;
 pub mod port;
 mod random;
 mod settings;
+mod status;
 mod table;
 
 pub use command::{
-    CallId, Command, FullReadReason, Input, Note, RepositoryReply, RepositoryRequest, StoreReply, StoreRequest,
+    CallId, Command, FullReadReason, Input, Note, RepositoryReply, RepositoryRequest, StoreReply,
+    StoreRequest,
 };
+pub use machine::Machine;
 pub use settings::{Mode, Settings};
+pub use status::{Counters, Failure, Role, Status};

@@ -8,10 +8,11 @@ mod stage;
 mod zone_store;
 
 pub use repository::{
-    Change, ChangeSink, RepositoryError, RepositoryFailure, RepositoryReader, Stamp, StampedChange, Stopped, Window,
+    Change, ChangeSink, RepositoryError, RepositoryFailure, RepositoryReader, Stamp, StampedChange, Stopped,
+    Window,
 };
 pub use stage::StageOp;
 pub use zone_store::{
-    Acquire, AcquireOutcome, Batch, Grant, Holder, LogEntry, LogItem, Manifest, Member, MemberRole, ReadMethod,
-    RenewOutcome, RowSink, StoreError, StoreFailure, Synced, WriteOutcome, ZoneStore,
+    Acquire, AcquireOutcome, Batch, Grant, Holder, LogEntry, LogItem, Manifest, Member, MemberRole,
+    ReadMethod, RenewOutcome, RowSink, StoreError, StoreFailure, Synced, WriteOutcome, ZoneStore,
 };

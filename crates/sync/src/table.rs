@@ -60,7 +60,9 @@ impl RowTable {
     /// Whether the API or API product that scoped rows need is there.
     pub(crate) fn has_owner(&self, scope: &Arc<str>) -> bool {
         self.units.get(scope).is_some_and(|unit| {
-            [Kind::Api, Kind::ApiProduct].into_iter().any(|kind| unit.contains_key(&(kind, Arc::clone(scope))))
+            [Kind::Api, Kind::ApiProduct]
+                .into_iter()
+                .any(|kind| unit.contains_key(&(kind, Arc::clone(scope))))
         })
     }
 
@@ -145,11 +147,13 @@ impl RowTable {
         })
     }
 
+    #[cfg(test)]
     /// All keys: standalone rows in order of effect, then unit by unit.
     pub(crate) fn keys(&self) -> impl Iterator<Item = RowKey> + '_ {
-        let units = self.units.iter().flat_map(|(unit, rows)| {
-            rows.keys().map(move |(kind, id)| key_in_unit(unit, *kind, id))
-        });
+        let units = self
+            .units
+            .iter()
+            .flat_map(|(unit, rows)| rows.keys().map(move |(kind, id)| key_in_unit(unit, *kind, id)));
         self.standalone.keys().cloned().chain(units)
     }
 

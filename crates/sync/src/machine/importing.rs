@@ -1,0 +1,311 @@
+//! Bringing the management repository's state into this gateway. Keeps S4 (a replay changes nothing), S5 (what is no
+//! longer there is removed), S2 (units are taken whole), A2 (goes on while the store is gone).
+//!
+//! One read at a time. Windows reach back by the overlap; records seen before with the same time are skipped, rows
+//! that did not change are found by digest.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zonegate_model::{Kind, Row, RowKey};
+
+use super::Machine;
+use super::leading::Phase;
+use crate::command::{CallId, Note, RepositoryReply, RepositoryRequest};
+use crate::port::{Change, RepositoryError, StageOp, Stamp, StampedChange, Synced, Window};
+use crate::random::BackOff;
+use crate::settings::Mode;
+use crate::table;
+
+/// A record changed within this time before a read began may change again within the same millisecond, unseen. It is
+/// read once more instead of being skipped.
+const UNSETTLED: i64 = 2_000;
+
+/// The reading of the repository.
+pub(super) struct Importer {
+    run: Option<Run>,
+    next_at: Duration,
+    audit_at: Duration,
+    back_off: BackOff,
+    /// Records seen within reach of the next window, with their time.
+    seen: Arc<HashMap<Arc<str>, i64>>,
+    everything: bool,
+    /// Further reads that follow without a pause.
+    hurry: u8,
+}
+
+struct Run {
+    call: CallId,
+    full: bool,
+    /// The first state of this gateway is being built: it becomes active at the end, all at once.
+    cold: bool,
+    started_at: Duration,
+    wall: i64,
+    from: i64,
+    changed: u64,
+}
+
+impl Importer {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            run: None,
+            next_at: now,
+            audit_at: now,
+            back_off: BackOff::new(Duration::from_millis(500), Duration::from_secs(10)),
+            seen: Arc::default(),
+            everything: false,
+            hurry: 0,
+        }
+    }
+
+    /// The state was taken from elsewhere: what was seen in the repository before says nothing about it.
+    pub(super) fn forget_records(&mut self) {
+        self.seen = Arc::default();
+    }
+}
+
+impl Machine {
+    /// Whether this node is the one that reads the repository.
+    fn imports(&self) -> bool {
+        if self.stopping {
+            return false;
+        }
+        match self.settings.mode {
+            Mode::Lone => true,
+            Mode::Zone { .. } => self.leadership.as_ref().is_some_and(|leader| match leader.phase {
+                Phase::Steady | Phase::ImportFirst => true,
+                // The store is gone: the primary goes on following the repository for itself (A2).
+                Phase::Survey => self.active && self.store_failure.is_some(),
+                Phase::CatchUp { .. } | Phase::Verify { .. } => false,
+            }),
+        }
+    }
+
+    pub(super) fn importer_wake(&self) -> Option<Duration> {
+        (self.importer.run.is_none() && self.imports()).then_some(self.importer.next_at)
+    }
+
+    pub(super) fn advance_importer(&mut self) {
+        if self.importer.run.is_some() || !self.imports() || self.now.elapsed < self.importer.next_at {
+            return;
+        }
+        // A promoted node first fetches what is new, so that changes made in the gap are published at once.
+        let audit = self.now.elapsed >= self.importer.audit_at;
+        let full = !self.active || self.importer.everything || audit || self.synced.is_none();
+        let cold = !self.active;
+        let wall = self.now.wall_millis;
+        let overlap = self.settings.overlap.as_millis() as i64;
+        let from = self.synced.map_or(-1, |synced| synced.to.min(wall));
+        let request = if full {
+            self.table.begin_pass();
+            RepositoryRequest::ReadAll
+        } else {
+            RepositoryRequest::ReadChanges(Window {
+                from: from - overlap,
+                to: wall + overlap,
+                seen: Arc::clone(&self.importer.seen),
+            })
+        };
+        if cold {
+            self.table = table::RowTable::default();
+            self.table.begin_pass();
+            self.stage(StageOp::Begin { full: true });
+        }
+        let call = self.call_repository(request);
+        let started_at = self.now.elapsed;
+        let from = if full { -1 } else { from };
+        self.importer.run = Some(Run { call, full, cold, started_at, wall, from, changed: 0 });
+    }
+
+    /// A fresh primary: what is new first, then everything.
+    pub(super) fn importer_promoted(&mut self) {
+        let now = self.now.elapsed;
+        self.importer.next_at = now;
+        self.importer.audit_at = now + Duration::from_millis(1);
+        self.importer.everything = false;
+        self.importer.back_off.reset();
+        self.importer.hurry = 1;
+    }
+
+    pub(super) fn importer_wants_everything(&mut self) {
+        self.importer.everything = true;
+        self.importer.next_at = self.now.elapsed;
+    }
+
+    /// Reads twice without a pause: members that hold a newer state wait for two reads.
+    pub(super) fn importer_hurries(&mut self) {
+        self.importer.hurry = 2;
+        self.importer.next_at = self.now.elapsed;
+    }
+
+    /// This node no longer reads the repository.
+    pub(super) fn abandon_import(&mut self) {
+        if let Some(run) = self.importer.run.take() {
+            self.cancel(Some(run.call));
+            self.abort_cold(run.cold);
+        }
+    }
+
+    fn abort_cold(&mut self, cold: bool) {
+        if cold {
+            self.stage(StageOp::Abort);
+            self.table = table::RowTable::default();
+        }
+    }
+
+    pub(super) fn on_repository(&mut self, call: CallId, reply: RepositoryReply) {
+        if self.importer.run.as_ref().is_none_or(|run| run.call != call) {
+            return;
+        }
+        match reply {
+            RepositoryReply::Changes(changes) => self.take_changes(changes),
+            RepositoryReply::Done(Ok(())) => self.import_done(),
+            RepositoryReply::Done(Err(error)) => self.import_failed(&error),
+        }
+    }
+
+    fn take_changes(&mut self, changes: Vec<StampedChange>) {
+        let mut rows = Vec::new();
+        for StampedChange { stamp, change } in changes {
+            self.take_change(change, &mut rows);
+            self.saw_record(stamp);
+        }
+        self.apply_own(rows);
+    }
+
+    fn saw_record(&mut self, stamp: Stamp) {
+        let Some(run) = &self.importer.run else { return };
+        let reach = self.settings.overlap.as_millis() as i64 * 2 + self.settings.delay.as_millis() as i64;
+        if stamp.at >= run.wall - reach && stamp.at < run.wall - UNSETTLED {
+            Arc::make_mut(&mut self.importer.seen).insert(stamp.record, stamp.at);
+        }
+    }
+
+    /// Turns a change into rows that differ from the state.
+    fn take_change(&mut self, change: Change, out: &mut Vec<Row>) {
+        match change {
+            Change::Scope { id, rows } => {
+                let gone = self.table.unit_keys(&id).into_iter();
+                let gone = gone.filter(|key| !rows.iter().any(|row| row.key == *key));
+                let gone: Vec<Row> = gone.map(Row::removed).collect();
+                self.refused.remove(&RowKey::new(Kind::Api, id));
+                out.extend(gone);
+                for row in rows {
+                    self.take_row(row, out);
+                }
+            }
+            Change::Rows(rows) => {
+                for row in rows {
+                    self.take_row(row, out);
+                }
+            }
+            Change::Refused { key, reason } => {
+                match key.unit() {
+                    Some(unit) => self.table.mark_unit(unit),
+                    None => self.table.mark(&key),
+                }
+                let reason: Arc<str> = reason.into();
+                if self.refused.get(&key) != Some(&reason) {
+                    self.note(Note::Refused { key: key.to_string(), reason: reason.to_string() });
+                    self.refused.insert(key, reason);
+                }
+            }
+        }
+    }
+
+    fn take_row(&mut self, row: Row, out: &mut Vec<Row>) {
+        if let Some(scope) = &row.key.scope {
+            // A subscription or key of something that is not deployed comes with it when it is.
+            let owner_comes = out.iter().rev().any(|other| {
+                matches!(other.key.kind, Kind::Api | Kind::ApiProduct)
+                    && other.key.id == *scope
+                    && other.digest().is_some()
+            });
+            if !owner_comes && !self.table.has_owner(scope) {
+                return;
+            }
+        }
+        self.refused.remove(&row.key);
+        if row.digest() == self.table.digest(&row.key) {
+            self.table.mark(&row.key);
+        } else {
+            out.push(row);
+        }
+    }
+
+    /// Makes rows part of this node's own state, and remembers that the store does not have them yet.
+    fn apply_own(&mut self, rows: Vec<Row>) {
+        let mut changed = Vec::with_capacity(rows.len());
+        for row in rows {
+            if let table::Change::From(before) = self.table.set(&row) {
+                self.row_changed(&row.key, before.map(|entry| entry.digest));
+                changed.push(row);
+            }
+        }
+        let Some(run) = &mut self.importer.run else { return };
+        if changed.is_empty() {
+            return;
+        }
+        run.changed += changed.len() as u64;
+        if run.cold {
+            self.stage(StageOp::Rows(changed));
+        } else {
+            self.stage(StageOp::Begin { full: false });
+            self.stage(StageOp::Rows(changed));
+            self.commit(None);
+        }
+    }
+
+    fn import_done(&mut self) {
+        let full = self.importer.run.as_ref().is_some_and(|run| run.full);
+        if full {
+            let gone: Vec<Row> = self.table.unseen().into_iter().map(Row::removed).collect();
+            self.apply_own(gone);
+        }
+        let Some(run) = self.importer.run.take() else { return };
+        self.note_repository_health(None);
+        let reads = self.synced.map_or(0, |synced| synced.reads) + 1;
+        self.synced = Some(Synced { from: run.from, to: run.wall, reads });
+        if run.cold {
+            self.active = true;
+            self.commit(None);
+            let rows = self.table.digests().total();
+            self.note(Note::Activated { revision: None, rows });
+        }
+        self.counters.imports += 1;
+        self.counters.rows_changed += run.changed;
+        if run.full || run.changed > 0 {
+            self.note(Note::Imported { full, changed: run.changed });
+        }
+        self.plan_next(&run);
+        self.leader_saw_import(true, full);
+    }
+
+    fn plan_next(&mut self, run: &Run) {
+        let now = self.now.elapsed;
+        if run.full {
+            self.importer.everything = false;
+            self.importer.audit_at = now + self.settings.audit_interval;
+        }
+        self.importer.back_off.reset();
+        self.importer.next_at = if self.importer.hurry > 0 {
+            self.importer.hurry -= 1;
+            now
+        } else {
+            now.max(run.started_at + self.settings.delay)
+        };
+        let horizon = run.wall - 2 * self.settings.overlap.as_millis() as i64;
+        let seen = Arc::make_mut(&mut self.importer.seen);
+        seen.retain(|_, at| *at >= horizon);
+    }
+
+    fn import_failed(&mut self, error: &RepositoryError) {
+        let Some(run) = self.importer.run.take() else { return };
+        self.abort_cold(run.cold);
+        self.note_repository_health(Some(error));
+        let pause = self.importer.back_off.next(&mut self.random);
+        self.importer.next_at = self.now.elapsed + pause;
+        self.leader_saw_import(false, run.full);
+    }
+}
