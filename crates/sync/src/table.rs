@@ -124,13 +124,22 @@ impl RowTable {
         old
     }
 
-    /// Applies rows in order; `undo` can take it back.
-    pub(crate) fn apply(&mut self, rows: &[Row], undo: &mut Undo) {
+    /// Applies rows in order.
+    pub(crate) fn apply(&mut self, rows: &[Row]) {
+        for row in rows {
+            self.set(row);
+        }
+    }
+
+    /// Applies rows in order; [`Self::undo`] can take it back.
+    pub(crate) fn try_apply(&mut self, rows: &[Row]) -> Undo {
+        let mut undo = Undo::default();
         for row in rows {
             if let Change::From(old) = self.set(row) {
                 undo.0.push((row.key.clone(), old));
             }
         }
+        undo
     }
 
     /// Takes changes back.
@@ -174,7 +183,9 @@ impl RowTable {
     pub(crate) fn mark_unit(&mut self, unit: &Arc<str>) {
         let pass = self.pass;
         if let Some(rows) = self.units.get_mut(unit) {
-            rows.values_mut().for_each(|entry| entry.seen_in = pass);
+            for entry in rows.values_mut() {
+                entry.seen_in = pass;
+            }
         }
     }
 
@@ -235,10 +246,9 @@ mod tests {
             after in prop::collection::vec(arbitrary_row(), 0..20),
         ) {
             let mut table = RowTable::default();
-            table.apply(&before, &mut Undo::default());
+            table.apply(&before);
             let (rows, digests) = (content(&table), *table.digests());
-            let mut undo = Undo::default();
-            table.apply(&after, &mut undo);
+            let undo = table.try_apply(&after);
             let mut again = RowTable::default();
             for key in table.keys() {
                 again.set(&table.row(&key));

@@ -4,7 +4,7 @@
 //! One read at a time. Windows reach back by the overlap; records seen before with the same time are skipped, rows
 //! that did not change are found by digest.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,12 +166,12 @@ impl Machine {
     }
 
     fn take_changes(&mut self, changes: Vec<StampedChange>) {
-        let mut rows = Vec::new();
+        let mut changed = Vec::new();
         for StampedChange { stamp, change } in changes {
-            self.take_change(change, &mut rows);
+            self.take_change(change, &mut changed);
             self.saw_record(stamp);
         }
-        self.apply_own(rows);
+        self.stage_own(changed);
     }
 
     fn saw_record(&mut self, stamp: Stamp) {
@@ -182,22 +182,34 @@ impl Machine {
         }
     }
 
-    /// Turns a change into rows that differ from the state.
-    fn take_change(&mut self, change: Change, out: &mut Vec<Row>) {
+    /// Makes a change part of this node's own state. Rows that differ from what was there go to `changed`.
+    fn take_change(&mut self, change: Change, changed: &mut Vec<Row>) {
         match change {
             Change::Scope { id, rows } => {
-                let gone = self.table.unit_keys(&id).into_iter();
-                let gone = gone.filter(|key| !rows.iter().any(|row| row.key == *key));
-                let gone: Vec<Row> = gone.map(Row::removed).collect();
+                let has_owner = rows.iter().any(|row| {
+                    matches!(row.key.kind, Kind::Api | Kind::ApiProduct) && row.digest().is_some()
+                });
+                let coming: BTreeSet<&RowKey> = rows.iter().map(|row| &row.key).collect();
+                let mut gone = self.table.unit_keys(&id);
+                gone.retain(|key| !has_owner || !coming.contains(key));
                 self.refused.remove(&RowKey::new(Kind::Api, id));
-                out.extend(gone);
-                for row in rows {
-                    self.take_row(row, out);
+                for key in gone {
+                    self.set_own(Row::removed(key), changed);
+                }
+                if has_owner {
+                    for row in rows {
+                        self.set_own(row, changed);
+                    }
                 }
             }
             Change::Rows(rows) => {
                 for row in rows {
-                    self.take_row(row, out);
+                    // A subscription or key of something that is not deployed comes with it when it is.
+                    let owned = row.key.scope.as_ref().is_none_or(|scope| self.table.has_owner(scope));
+                    if owned {
+                        self.refused.remove(&row.key);
+                        self.set_own(row, changed);
+                    }
                 }
             }
             Change::Refused { key, reason } => {
@@ -214,35 +226,16 @@ impl Machine {
         }
     }
 
-    fn take_row(&mut self, row: Row, out: &mut Vec<Row>) {
-        if let Some(scope) = &row.key.scope {
-            // A subscription or key of something that is not deployed comes with it when it is.
-            let owner_comes = out.iter().rev().any(|other| {
-                matches!(other.key.kind, Kind::Api | Kind::ApiProduct)
-                    && other.key.id == *scope
-                    && other.digest().is_some()
-            });
-            if !owner_comes && !self.table.has_owner(scope) {
-                return;
-            }
-        }
-        self.refused.remove(&row.key);
-        if row.digest() == self.table.digest(&row.key) {
-            self.table.mark(&row.key);
-        } else {
-            out.push(row);
+    /// Puts a row into the state, or takes it out, and remembers that the store does not have that yet.
+    fn set_own(&mut self, row: Row, changed: &mut Vec<Row>) {
+        if let table::Change::From(before) = self.table.set(&row) {
+            self.row_changed(&row.key, before.map(|entry| entry.digest));
+            changed.push(row);
         }
     }
 
-    /// Makes rows part of this node's own state, and remembers that the store does not have them yet.
-    fn apply_own(&mut self, rows: Vec<Row>) {
-        let mut changed = Vec::with_capacity(rows.len());
-        for row in rows {
-            if let table::Change::From(before) = self.table.set(&row) {
-                self.row_changed(&row.key, before.map(|entry| entry.digest));
-                changed.push(row);
-            }
-        }
+    /// Hands changed rows over for serving: all together (S2), or for a cold start as a part of the whole.
+    fn stage_own(&mut self, changed: Vec<Row>) {
         let Some(run) = &mut self.importer.run else { return };
         if changed.is_empty() {
             return;
@@ -260,8 +253,11 @@ impl Machine {
     fn import_done(&mut self) {
         let full = self.importer.run.as_ref().is_some_and(|run| run.full);
         if full {
-            let gone: Vec<Row> = self.table.unseen().into_iter().map(Row::removed).collect();
-            self.apply_own(gone);
+            let mut changed = Vec::new();
+            for key in self.table.unseen() {
+                self.set_own(Row::removed(key), &mut changed);
+            }
+            self.stage_own(changed);
         }
         let Some(run) = self.importer.run.take() else { return };
         self.note_repository_health(None);

@@ -138,7 +138,7 @@ impl Machine {
         }
         match &self.reader.state {
             State::Looking { next_at } if self.now.elapsed >= *next_at => {
-                self.read_call(StoreRequest::Manifest)
+                self.read_call(StoreRequest::Manifest);
             }
             State::Full(read) => {
                 let request = read.next_request(self.settings.poll_interval);

@@ -8,7 +8,6 @@ use super::State;
 use crate::command::{FullReadReason, Note, StoreReply, StoreRequest};
 use crate::machine::Machine;
 use crate::port::{LogEntry, LogItem, Manifest, ReadMethod, StageOp};
-use crate::table::Undo;
 
 impl Machine {
     /// Items of the log after the place where this node stands.
@@ -60,8 +59,7 @@ impl Machine {
     fn apply_open(&mut self, manifest: &Manifest) -> bool {
         let State::Following(following) = &mut self.reader.state else { return false };
         let rows = std::mem::take(&mut following.open);
-        let mut undo = Undo::default();
-        self.table.apply(&rows, &mut undo);
+        let undo = self.table.try_apply(&rows);
         if let Some(kind) = self.table.digests().first_difference(&manifest.digests) {
             self.table.undo(undo);
             self.counters.digest_mismatches += 1;
@@ -209,7 +207,7 @@ impl Machine {
         }
         rows.sort_by(|left, right| left.key.cmp(&right.key));
         let digests = *self.table.digests();
-        self.table.apply(&rows, &mut Undo::default());
+        self.table.apply(&rows);
         if digests != *self.table.digests() {
             self.stage(StageOp::Begin { full: false });
             self.stage(StageOp::Rows(rows));

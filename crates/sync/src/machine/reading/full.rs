@@ -8,7 +8,7 @@ use super::{State, StoreRequest};
 use crate::command::{FullReadReason, Note, StoreReply};
 use crate::machine::Machine;
 use crate::port::{LogItem, Manifest, ReadMethod, StageOp};
-use crate::table::{RowTable, Undo};
+use crate::table::RowTable;
 
 /// A full read under way.
 pub(super) struct FullRead {
@@ -59,7 +59,7 @@ impl Machine {
 
     pub(super) fn full_rows(&mut self, rows: Vec<Row>) {
         let State::Full(read) = &mut self.reader.state else { return };
-        read.fresh.apply(&rows, &mut Undo::default());
+        read.fresh.apply(&rows);
         self.stage(StageOp::Rows(rows));
     }
 
@@ -130,7 +130,7 @@ impl Machine {
             };
             *position = manifest.revision;
             let exact = *position >= *exact_from;
-            read.fresh.apply(&rows, &mut Undo::default());
+            read.fresh.apply(&rows);
             self.stage(StageOp::Rows(rows));
             if exact && manifest.whole == manifest.revision {
                 self.prove(manifest);
