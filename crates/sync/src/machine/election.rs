@@ -208,6 +208,13 @@ impl Machine {
         }
     }
 
+    /// This node has learnt where it stands: whether it is fit to lead may have changed.
+    pub(super) fn election_reconsiders(&mut self) {
+        if self.leadership.is_none() && self.election.patience_ends.is_some() {
+            self.election.next_at = self.election.next_at.min(self.now.elapsed);
+        }
+    }
+
     fn saw_holder(&mut self, holder: &Holder) {
         self.election.saw_epoch(holder.grant.epoch);
         self.election.holder = Some(holder.node.clone());

@@ -21,6 +21,8 @@ use crate::table;
 /// A record changed within this time before a read began may change again within the same millisecond, unseen. It is
 /// read once more instead of being skipped.
 const UNSETTLED: i64 = 2_000;
+/// Windows have no upper bound in practice: a record stamped by a clock that is ahead of ours is not missed.
+const FAR_AHEAD: i64 = 366 * 24 * 3_600_000;
 
 /// The reading of the repository.
 pub(super) struct Importer {
@@ -31,6 +33,10 @@ pub(super) struct Importer {
     /// Records seen within reach of the next window, with their time.
     seen: Arc<HashMap<Arc<str>, i64>>,
     everything: bool,
+    /// The next read is of a window, although everything is to be read: what is new is wanted first.
+    news_first: bool,
+    /// Up to which time of the repository the last read reached, and when it began.
+    reached: Option<(Duration, i64)>,
     /// Further reads that follow without a pause.
     hurry: u8,
 }
@@ -55,6 +61,8 @@ impl Importer {
             back_off: BackOff::new(Duration::from_millis(500), Duration::from_secs(10)),
             seen: Arc::default(),
             everything: false,
+            news_first: false,
+            reached: None,
             hurry: 0,
         }
     }
@@ -90,11 +98,11 @@ impl Machine {
         if self.importer.run.is_some() || !self.imports() || self.now.elapsed < self.importer.next_at {
             return;
         }
-        // A promoted node first fetches what is new, so that changes made in the gap are published at once.
-        let audit = self.now.elapsed >= self.importer.audit_at;
-        let full = !self.active || self.importer.everything || audit || self.synced.is_none();
         let cold = !self.active;
-        let wall = self.now.wall_millis;
+        let audit = self.now.elapsed >= self.importer.audit_at && !self.importer.news_first;
+        let full = cold || self.importer.everything || audit || self.synced.is_none();
+        self.importer.news_first = false;
+        let wall = self.reach();
         let overlap = self.settings.overlap.as_millis() as i64;
         let from = self.synced.map_or(-1, |synced| synced.to.min(wall));
         let request = if full {
@@ -103,7 +111,7 @@ impl Machine {
         } else {
             RepositoryRequest::ReadChanges(Window {
                 from: from - overlap,
-                to: wall + overlap,
+                to: self.now.wall_millis.max(wall) + FAR_AHEAD,
                 seen: Arc::clone(&self.importer.seen),
             })
         };
@@ -118,11 +126,23 @@ impl Machine {
         self.importer.run = Some(Run { call, full, cold, started_at, wall, from, changed: 0 });
     }
 
-    /// A fresh primary: what is new first, then everything.
+    /// Up to which time of the repository a read that begins now reaches. The wall clock, unless it ran ahead of the
+    /// time that passed since the last read: then it was set forward, and changes would be skipped.
+    fn reach(&self) -> i64 {
+        let wall = self.now.wall_millis;
+        self.importer.reached.map_or(wall, |(at, reached)| {
+            let passed = self.now.elapsed.saturating_sub(at).as_millis() as i64;
+            wall.min(reached + passed)
+        })
+    }
+
+    /// A fresh primary: what is new first, so that changes made in the gap are published at once; then everything.
     pub(super) fn importer_promoted(&mut self) {
         let now = self.now.elapsed;
         self.importer.next_at = now;
-        self.importer.audit_at = now + Duration::from_millis(1);
+        self.importer.audit_at = now;
+        self.importer.news_first = true;
+        self.importer.reached = None;
         self.importer.everything = false;
         self.importer.back_off.reset();
         self.importer.hurry = 1;
@@ -139,7 +159,7 @@ impl Machine {
         self.importer.next_at = self.now.elapsed;
     }
 
-    /// This node no longer reads the repository.
+    /// Breaks off a read of the repository that is under way.
     pub(super) fn abandon_import(&mut self) {
         if let Some(run) = self.importer.run.take() {
             self.cancel(Some(run.call));
@@ -284,6 +304,7 @@ impl Machine {
             self.importer.everything = false;
             self.importer.audit_at = now + self.settings.audit_interval;
         }
+        self.importer.reached = Some((run.started_at, run.wall));
         self.importer.back_off.reset();
         self.importer.next_at = if self.importer.hurry > 0 {
             self.importer.hurry -= 1;

@@ -99,7 +99,12 @@ impl Machine {
             leader.has_lease = true;
             leader.phase = Phase::Survey;
             leader.next_at = self.now.elapsed;
-            let call = leader.call.take().map(|(call, _)| call);
+            let call = leader.call.take().map(|(call, kind)| {
+                if let LeaderCall::Write(batch, _) = kind {
+                    leader.in_doubt = Some(batch);
+                }
+                call
+            });
             self.cancel(call);
             return;
         }
@@ -398,6 +403,7 @@ impl Machine {
     }
 
     fn catch_up(&mut self, manifest: &Manifest) {
+        self.abandon_import();
         if let Some(leader) = &mut self.leadership {
             leader.phase = Phase::CatchUp { store: manifest.store, revision: manifest.revision };
             leader.stored = None;
@@ -451,6 +457,8 @@ impl Machine {
     }
 
     fn verify(&mut self, manifest: Option<&Manifest>, new_store: bool, gate: Gate) {
+        // Two passes over the state would take each other's marks for their own.
+        self.abandon_import();
         let Some(leader) = &mut self.leadership else { return };
         let before = manifest.map(|manifest| (manifest.store, manifest.revision));
         leader.phase = Phase::Verify { before, found: Digests::default() };

@@ -250,6 +250,7 @@ impl Machine {
     /// A follower that reads nothing yet has looked at the manifest.
     fn look(&mut self, manifest: Option<Manifest>) {
         self.reader.empty = manifest.is_none();
+        self.election_reconsiders();
         let Some(manifest) = manifest else {
             // APIM's primaries keep no manifest. Only a gateway that never leads waits for one of them.
             if !self.may_lead() && !self.stopping {

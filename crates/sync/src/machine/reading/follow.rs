@@ -140,10 +140,7 @@ impl Machine {
             }
             self.caught_up_if_there(&manifest);
         } else if found.0 == here.0 && found.1 > here.1 {
-            // Entries that came just now are found by the next call; a gap shows there.
-            if manifest.revision.0 > here.1.0 + 1 || catching_up.is_some() {
-                self.probe_gap(manifest);
-            }
+            self.probe_gap(manifest);
         } else if catching_up.is_some() {
             self.cannot_catch_up();
         } else {
