@@ -1,0 +1,281 @@
+//! One way to talk to both databases: statements with `$1` placeholders, a small set of values, rows in bulk.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, Utc};
+use sqlx::postgres::{PgArguments, PgPoolCopyExt, PgPoolOptions};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, Sqlite, SqlitePool};
+
+/// How long to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// SQLite's limit on placeholders in one statement.
+const SQLITE_PLACEHOLDERS: usize = 32_000;
+
+/// Why something could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Neither PostgreSQL nor SQLite.
+    #[error(
+        "`{0}` is neither `postgresql://…` nor `sqlite:…`: those are the databases that this writer knows"
+    )]
+    Url(String),
+    /// A prefix that is no part of a name.
+    #[error("`{0}` cannot be a prefix of table names: letters, digits and underscores only")]
+    Prefix(String),
+    /// The database refused, or could not be reached.
+    #[error("the management repository: {0}")]
+    Database(#[from] sqlx::Error),
+    /// What an operation is about is not there.
+    #[error("there is no {0}")]
+    Missing(String),
+}
+
+/// A value to write.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// Text.
+    Text(Option<String>),
+    /// Yes or no.
+    Flag(bool),
+    /// A number.
+    Number(i64),
+    /// Epoch milliseconds.
+    Time(Option<i64>),
+}
+
+impl Value {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(Some(text.into()))
+    }
+}
+
+/// The connections, and the zone in which zone-less times are written.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pool: Pool,
+    pub(crate) zone: FixedOffset,
+}
+
+#[derive(Clone, Debug)]
+enum Pool {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+impl Database {
+    pub(crate) async fn connect(url: &str) -> Result<Self, WriteError> {
+        let url = url.strip_prefix("jdbc:").unwrap_or(url);
+        let pool = if url.starts_with("postgres") {
+            let options = PgPoolOptions::new().max_connections(4).acquire_timeout(CONNECT_TIMEOUT);
+            Pool::Postgres(options.connect(url).await?)
+        } else if url.starts_with("sqlite:") {
+            let file = SqliteConnectOptions::from_str(url)?
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .busy_timeout(CONNECT_TIMEOUT);
+            // One connection: SQLite has one writer anyway.
+            Pool::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_with(file).await?)
+        } else {
+            return Err(WriteError::Url(url.split('@').next_back().unwrap_or_default().to_owned()));
+        };
+        Ok(Self { pool, zone: Utc.fix() })
+    }
+
+    /// Whether it is PostgreSQL.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.pool, Pool::Postgres(_))
+    }
+
+    pub(crate) async fn close(&self) {
+        match &self.pool {
+            Pool::Postgres(pool) => pool.close().await,
+            Pool::Sqlite(pool) => pool.close().await,
+        }
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction, WriteError> {
+        Ok(match &self.pool {
+            Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?, self.zone),
+            Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin().await?, self.zone),
+        })
+    }
+
+    /// Inserts many rows as fast as the database allows. Not atomic with anything else.
+    pub(crate) async fn bulk(
+        &self,
+        table: &str,
+        columns: &[&str],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), WriteError> {
+        match &self.pool {
+            Pool::Postgres(pool) => {
+                let statement = format!("COPY {table} ({}) FROM STDIN", quoted(columns));
+                let mut copy = pool.copy_in_raw(&statement).await?;
+                for chunk in rows.chunks(1000) {
+                    let mut text = String::new();
+                    for row in chunk {
+                        for (index, value) in row.iter().enumerate() {
+                            if index > 0 {
+                                text.push('\t');
+                            }
+                            append_copy_text(&mut text, value, self.zone);
+                        }
+                        text.push('\n');
+                    }
+                    copy.send(text.as_bytes()).await?;
+                }
+                copy.finish().await?;
+            }
+            Pool::Sqlite(_) => {
+                let mut transaction = self.begin().await?;
+                for chunk in rows.chunks((SQLITE_PLACEHOLDERS / columns.len().max(1)).max(1)) {
+                    transaction.insert(table, columns, chunk).await?;
+                }
+                transaction.commit().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A transaction under way.
+pub(crate) enum Transaction {
+    Postgres(sqlx::Transaction<'static, Postgres>, FixedOffset),
+    Sqlite(sqlx::Transaction<'static, Sqlite>, FixedOffset),
+}
+
+impl Transaction {
+    pub(crate) async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, WriteError> {
+        // Statements are made here from constants and a checked prefix; values are bound.
+        let sql = AssertSqlSafe(sql.to_owned());
+        Ok(match self {
+            Self::Postgres(transaction, zone) => bind_postgres(sqlx::query(sql), values, *zone)
+                .execute(&mut **transaction)
+                .await?
+                .rows_affected(),
+            Self::Sqlite(transaction, zone) => bind_sqlite(sqlx::query(sql), values, *zone)
+                .execute(&mut **transaction)
+                .await?
+                .rows_affected(),
+        })
+    }
+
+    /// The first column of every row, as text.
+    pub(crate) async fn texts(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+    ) -> Result<Vec<Option<String>>, WriteError> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        Ok(match self {
+            Self::Postgres(transaction, zone) => bind_postgres(sqlx::query(sql), values, *zone)
+                .fetch_all(&mut **transaction)
+                .await?
+                .iter()
+                .map(|row| row.try_get(0))
+                .collect::<Result<_, _>>()?,
+            Self::Sqlite(transaction, zone) => bind_sqlite(sqlx::query(sql), values, *zone)
+                .fetch_all(&mut **transaction)
+                .await?
+                .iter()
+                .map(|row| row.try_get(0))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Inserts rows, all in one statement.
+    pub(crate) async fn insert(
+        &mut self,
+        table: &str,
+        columns: &[&str],
+        rows: &[Vec<Value>],
+    ) -> Result<(), WriteError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut number = 0;
+        let tuples = rows
+            .iter()
+            .map(|row| {
+                let places = row.iter().map(|_| {
+                    number += 1;
+                    format!("${number}")
+                });
+                format!("({})", places.collect::<Vec<_>>().join(","))
+            })
+            .collect::<Vec<_>>()
+            .join(",");
+        let sql = format!("INSERT INTO {table} ({}) VALUES {tuples}", quoted(columns));
+        self.execute(&sql, &rows.concat()).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), WriteError> {
+        match self {
+            Self::Postgres(transaction, _) => transaction.commit().await?,
+            Self::Sqlite(transaction, _) => transaction.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+fn quoted(columns: &[&str]) -> String {
+    columns.iter().map(|column| format!("\"{column}\"")).collect::<Vec<_>>().join(",")
+}
+
+type PostgresQuery<'a> = Query<'a, Postgres, PgArguments>;
+type SqliteQuery<'a> = Query<'a, Sqlite, SqliteArguments>;
+
+fn bind_postgres<'a>(query: PostgresQuery<'a>, values: &[Value], zone: FixedOffset) -> PostgresQuery<'a> {
+    values.iter().cloned().fold(query, |query, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Flag(flag) => query.bind(flag),
+        Value::Number(number) => query.bind(number),
+        Value::Time(time) => query.bind(time.and_then(|millis| local(millis, zone))),
+    })
+}
+
+fn bind_sqlite<'a>(query: SqliteQuery<'a>, values: &[Value], zone: FixedOffset) -> SqliteQuery<'a> {
+    values.iter().cloned().fold(query, |query, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Flag(flag) => query.bind(flag),
+        Value::Number(number) => query.bind(number),
+        Value::Time(time) => query.bind(time.and_then(|millis| local(millis, zone)).map(time_text)),
+    })
+}
+
+/// The local time that a JVM in `zone` would write.
+fn local(millis: i64, zone: FixedOffset) -> Option<NaiveDateTime> {
+    DateTime::from_timestamp_millis(millis).map(|time| time.with_timezone(&zone).naive_local())
+}
+
+/// Times in a SQLite file: text of fixed width, so that it compares as time does.
+fn time_text(time: NaiveDateTime) -> String {
+    time.format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+fn append_copy_text(out: &mut String, value: &Value, zone: FixedOffset) {
+    match value {
+        Value::Text(Some(text)) => {
+            for character in text.chars() {
+                match character {
+                    '\\' => out.push_str("\\\\"),
+                    '\t' => out.push_str("\\t"),
+                    '\n' => out.push_str("\\n"),
+                    '\r' => out.push_str("\\r"),
+                    other => out.push(other),
+                }
+            }
+        }
+        Value::Flag(flag) => out.push(if *flag { 't' } else { 'f' }),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Time(Some(millis)) => match local(*millis, zone) {
+            Some(time) => out.push_str(&time_text(time)),
+            None => out.push_str("\\N"),
+        },
+        Value::Text(None) | Value::Time(None) => out.push_str("\\N"),
+    }
+}
