@@ -7,6 +7,11 @@ use crate::settings::Mode;
 use crate::status::{Role, Status};
 
 impl Machine {
+    /// Whether a complete state is active (A4). Never goes back.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
     /// A picture of this machine now.
     pub fn status(&self) -> Status {
         let role = match (&self.settings.mode, &self.leadership) {

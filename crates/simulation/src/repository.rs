@@ -1,0 +1,155 @@
+//! The management repository in memory: tables of records with `updatedAt`, and the history of every unit.
+//!
+//! A *unit* is what must become active together (S2): an API or API product with its subscriptions and keys, or one
+//! entity that stands alone. Every visible change of a unit makes a new *version* of it, and the checker asks whether
+//! what a gateway serves is one of them.
+
+mod reading;
+mod workload;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zonegate_model::{Digest, Digests, Kind, Payload, Row, RowKey};
+
+use crate::mutant::Mutant;
+use crate::random::Random;
+
+pub(crate) use reading::{AllRead, WindowRead};
+pub(crate) use workload::{Write, WriteKind};
+
+/// A record of one table, with the row that it becomes.
+#[derive(Clone, Debug)]
+struct Record {
+    /// Kind of record and id: what a stamp names.
+    name: Arc<str>,
+    key: RowKey,
+    /// `updatedAt`, milliseconds.
+    at: i64,
+    /// `None`: closed, revoked, undeployed.
+    payload: Option<(Payload, Digest)>,
+}
+
+impl Record {
+    fn row(&self) -> Row {
+        match &self.payload {
+            Some((payload, _)) => Row::deployed(self.key.clone(), payload.clone()),
+            None => Row::removed(self.key.clone()),
+        }
+    }
+}
+
+/// One state that a unit had: the sum of its rows' digests, zero when it is absent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Version {
+    pub(crate) signature: u128,
+    pub(crate) since: Duration,
+}
+
+/// An API, an API product or a single entity, with all that belongs to it.
+pub(crate) struct Unit {
+    pub(crate) id: Arc<str>,
+    kind: Kind,
+    /// The first record is the API (product) or entity itself. Empty before the first deployment and after a purge.
+    records: Vec<Record>,
+    pub(crate) versions: Vec<Version>,
+    /// A transaction that is not committed yet holds the unit's locks.
+    locked: bool,
+    next_record: u32,
+}
+
+impl Unit {
+    fn is_deployed(&self) -> bool {
+        self.records.first().is_some_and(|record| record.payload.is_some())
+    }
+
+    fn signature(&self) -> u128 {
+        if !self.is_deployed() {
+            return 0;
+        }
+        let digests = self.records.iter().filter_map(|record| record.payload.as_ref().map(|(_, digest)| digest.0));
+        digests.fold(0, u128::wrapping_add)
+    }
+
+    /// The rows that it is to have, none when it is not deployed.
+    fn rows(&self) -> Vec<Row> {
+        if !self.is_deployed() {
+            return Vec::new();
+        }
+        self.records.iter().filter(|record| record.payload.is_some()).map(Record::row).collect()
+    }
+
+    /// Takes note of the state that the unit has now, if it is another one.
+    fn version(&mut self, since: Duration) {
+        let signature = self.signature();
+        if self.versions.last().is_none_or(|last| last.signature != signature) {
+            self.versions.push(Version { signature, since });
+        }
+    }
+}
+
+/// The tables.
+pub(crate) struct Repository {
+    pub(crate) units: Vec<Unit>,
+    by_id: BTreeMap<Arc<str>, usize>,
+    serial: u64,
+    mutant: Option<Mutant>,
+}
+
+impl Repository {
+    /// A repository whose first content is older than the history, some units of it deployed.
+    pub(crate) fn new(random: &mut Random, started_at: i64, mutant: Option<Mutant>) -> Self {
+        let mut repository = Self { units: Vec::new(), by_id: BTreeMap::new(), serial: 0, mutant };
+        let apis = random.within(2, 7);
+        for number in 0..apis {
+            // Ids that begin alike, or look like patterns, must not be mixed up (S6).
+            let id = match number {
+                0 => "api-1".to_owned(),
+                1 => "api-10".to_owned(),
+                2 => "api-*".to_owned(),
+                _ => format!("api-{number}"),
+            };
+            repository.add(id, Kind::Api);
+        }
+        repository.add("product-1".to_owned(), Kind::ApiProduct);
+        repository.add("dictionary-1".to_owned(), Kind::Dictionary);
+        repository.add("dictionary-2".to_owned(), Kind::Dictionary);
+        repository.add("organization-1".to_owned(), Kind::Organization);
+        for unit in 0..repository.units.len() {
+            if random.permille(800) {
+                let at = started_at - random.within(100_000, 90_000_000) as i64;
+                repository.deploy(unit, at, random);
+                repository.units[unit].version(Duration::ZERO);
+            } else {
+                repository.units[unit].versions.push(Version { signature: 0, since: Duration::ZERO });
+            }
+        }
+        repository
+    }
+
+    fn add(&mut self, id: String, kind: Kind) {
+        let id: Arc<str> = id.into();
+        self.by_id.insert(Arc::clone(&id), self.units.len());
+        let unit = Unit { id, kind, records: Vec::new(), versions: Vec::new(), locked: false, next_record: 1 };
+        self.units.push(unit);
+    }
+
+    /// The unit that a row belongs to, if it is known.
+    pub(crate) fn unit_of(&self, key: &RowKey) -> Option<usize> {
+        self.by_id.get(key.unit().unwrap_or(&key.id)).copied()
+    }
+
+    /// Digests of everything that is to be active now.
+    pub(crate) fn digests(&self) -> Digests {
+        let mut digests = Digests::default();
+        for unit in self.units.iter().filter(|unit| unit.is_deployed()) {
+            for record in &unit.records {
+                if let Some((_, digest)) = record.payload {
+                    digests[record.key.kind].add(digest);
+                }
+            }
+        }
+        digests
+    }
+}
