@@ -1,4 +1,4 @@
-//! What Linux says about this process and its machine, from `/proc`. Read when somebody asks, never in between.
+//! What Linux says about this process and its machine, from `/proc` and the control group. Read when somebody asks, never in between.
 //!
 //! Relies on a mounted `/proc`; elsewhere each reading is an error, and whoever asked shows "unknown".
 
@@ -14,6 +14,7 @@ const TICK: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub struct Host {
     proc: PathBuf,
+    memory_limit: PathBuf,
 }
 
 /// A reading that failed.
@@ -61,6 +62,8 @@ pub struct HostFigures {
     pub load: [f64; 3],
     /// RAM, bytes.
     pub memory: u64,
+    /// Most RAM that the process may use: its container's limit where there is one, else all; bytes.
+    pub memory_limit: u64,
     /// RAM that nothing uses, not even a cache; bytes.
     pub memory_free: u64,
     /// Swap space, bytes.
@@ -75,7 +78,7 @@ pub struct HostFigures {
 
 impl Default for Host {
     fn default() -> Self {
-        Self { proc: PathBuf::from("/proc") }
+        Self { proc: PathBuf::from("/proc"), memory_limit: PathBuf::from("/sys/fs/cgroup/memory.max") }
     }
 }
 
@@ -114,7 +117,11 @@ impl Host {
         })?;
         let (cpu_busy, cpu_total) = self.file("stat", "processor time", machine_cpu)?;
         let [memory, memory_free, swap, swap_free] = memory;
-        Ok(HostFigures { load, memory, memory_free, swap, swap_free, cpu_busy, cpu_total })
+        // No such file, or "max" in it: not limited.
+        let container =
+            std::fs::read_to_string(&self.memory_limit).ok().and_then(|text| text.trim().parse().ok());
+        let memory_limit = container.map_or(memory, |limit: u64| limit.min(memory));
+        Ok(HostFigures { load, memory, memory_limit, memory_free, swap, swap_free, cpu_busy, cpu_total })
     }
 
     fn file<T>(
@@ -200,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_proc_is_an_error_that_names_the_file() {
-        let host = Host { proc: PathBuf::from("/nonexistent") };
+        let host = Host { proc: PathBuf::from("/nonexistent"), ..Host::default() };
         let error = host.process().unwrap_err().to_string();
         assert!(error.contains("/nonexistent/self/status"), "{error}");
     }

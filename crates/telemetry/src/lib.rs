@@ -8,6 +8,7 @@
 mod host;
 mod logging;
 mod metrics;
+pub mod secret_text;
 
 pub use host::{Host, HostError, HostFigures, ProcessFigures};
 pub use logging::{InvalidFilter, LogFormat, LogSettings, LoggingError, Redaction, UnknownLogFormat};

@@ -10,8 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What a secret is replaced by.
-const MASK: &str = "********";
+use crate::secret_text::{MASK, mask_in_urls};
 
 /// Shorter texts are not masked: they occur in any line by chance, and the mask would tell where.
 const SHORTEST: usize = 4;
@@ -66,7 +65,7 @@ impl Redaction {
                 text = text.replace(needle.expose_secret(), MASK);
             }
         }
-        on_one_line(&without_url_passwords(&text))
+        on_one_line(&mask_in_urls(&text))
     }
 }
 
@@ -86,28 +85,6 @@ fn in_url(text: &str) -> String {
         }
     }
     encoded
-}
-
-/// `scheme://user:password@host` with the password masked.
-fn without_url_passwords(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("://") {
-        let (before, after) = rest.split_at(start + 3);
-        out.push_str(before);
-        let authority_end =
-            after.find(|c: char| c.is_whitespace() || "/?#\"'<>".contains(c)).unwrap_or(after.len());
-        let (authority, tail) = after.split_at(authority_end);
-        match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
-            Some((user, host)) => {
-                out.extend([user, ":", MASK, "@", host]);
-            }
-            None => out.push_str(authority),
-        }
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
 }
 
 /// Escapes control characters except a line feed at the very end. The escape character is left alone: it comes
