@@ -30,12 +30,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let begun = Instant::now();
     let most = number("--most", 20)? as usize;
-    let report = sweep(number("--from", 0)?, number("--seeds", 1000)?, number("--threads", 1)? as usize, most, &options);
+    let report = sweep(
+        number("--from", 0)?,
+        number("--seeds", 1000)?,
+        number("--threads", 1)? as usize,
+        most,
+        &options,
+    );
     for violation in &report.violations {
         println!("{violation}");
     }
     let seconds = begun.elapsed().as_secs_f64();
     println!("{:?}\n{:#?}", report.by_guarantee(), report.totals);
-    println!("{} histories in {seconds:.1} s, {:.0} a second", report.histories, report.histories as f64 / seconds);
+    println!(
+        "{} histories in {seconds:.1} s, {:.0} a second",
+        report.histories,
+        report.histories as f64 / seconds
+    );
     Ok(())
 }

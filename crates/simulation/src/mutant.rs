@@ -94,6 +94,9 @@ impl FromStr for Mutant {
     type Err = UnknownMutant;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|mutant| mutant.name() == text).ok_or_else(|| UnknownMutant(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|mutant| mutant.name() == text)
+            .ok_or_else(|| UnknownMutant(text.to_owned()))
     }
 }

@@ -96,7 +96,11 @@ impl Plan {
             }
             self.faults.push((at, fault));
             // Troubles like company.
-            at += if random.permille(250) { random.millis(0, 200) } else { random.millis(pause / 4, pause * 2) };
+            at += if random.permille(250) {
+                random.millis(0, 200)
+            } else {
+                random.millis(pause / 4, pause * 2)
+            };
         }
         self.faults.sort_by_key(|(at, _)| *at);
     }

@@ -87,7 +87,10 @@ mod tests {
     fn the_stream_of_a_seed_never_changes() {
         let mut random = Random::new(1);
         let first: Vec<u64> = (0..3).map(|_| random.next()).collect();
-        assert_eq!(first, [14_971_601_782_005_023_387, 13_781_649_495_232_077_965, 1_847_458_086_238_483_744]);
+        assert_eq!(
+            first,
+            [14_971_601_782_005_023_387, 13_781_649_495_232_077_965, 1_847_458_086_238_483_744]
+        );
     }
 
     #[test]

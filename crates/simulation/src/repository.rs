@@ -68,7 +68,8 @@ impl Unit {
         if !self.is_deployed() {
             return 0;
         }
-        let digests = self.records.iter().filter_map(|record| record.payload.as_ref().map(|(_, digest)| digest.0));
+        let digests =
+            self.records.iter().filter_map(|record| record.payload.as_ref().map(|(_, digest)| digest.0));
         digests.fold(0, u128::wrapping_add)
     }
 
@@ -131,7 +132,8 @@ impl Repository {
     fn add(&mut self, id: String, kind: Kind) {
         let id: Arc<str> = id.into();
         self.by_id.insert(Arc::clone(&id), self.units.len());
-        let unit = Unit { id, kind, records: Vec::new(), versions: Vec::new(), locked: false, next_record: 1 };
+        let unit =
+            Unit { id, kind, records: Vec::new(), versions: Vec::new(), locked: false, next_record: 1 };
         self.units.push(unit);
     }
 

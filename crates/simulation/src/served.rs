@@ -123,10 +123,16 @@ impl Served {
         let mut old = std::mem::take(&mut self.rows);
         let mut touched = Vec::new();
         for row in rows {
-            let RowState::Deployed(payload) = row.state else { continue };
             let unit = unit_of(&row.key, repository)?;
-            // A row may come twice from a scan; the last one counts.
+            // A row may come twice: from a scan, or because the log was replayed over it. The last one counts.
             let before = old.remove(&row.key).or_else(|| self.rows.remove(&row.key));
+            let RowState::Deployed(payload) = row.state else {
+                if let Some((_, digest)) = before {
+                    self.take_out(&row.key, unit, digest);
+                    touched.push(unit);
+                }
+                continue;
+            };
             let entry = match before {
                 Some((text, digest)) if text == payload => (text, digest),
                 before => {
@@ -149,7 +155,12 @@ impl Served {
         Ok(touched)
     }
 
-    fn change(&mut self, rows: Vec<Row>, repository: &Repository, first: bool) -> Result<Vec<usize>, Finding> {
+    fn change(
+        &mut self,
+        rows: Vec<Row>,
+        repository: &Repository,
+        first: bool,
+    ) -> Result<Vec<usize>, Finding> {
         let mut touched = Vec::new();
         for row in rows {
             let unit = unit_of(&row.key, repository)?;
@@ -196,12 +207,14 @@ impl Served {
             return Ok(());
         }
         let id = &repository.units[unit].id;
-        let older = versions[..place.version].iter().rposition(|version| version.signature == place.signature);
+        let older =
+            versions[..place.version].iter().rposition(|version| version.signature == place.signature);
         let absent = place.signature == 0;
         Err(match (older, absent, first) {
-            (_, true, true) => {
-                Finding::new(Guarantee::A4, format!("the first state lacks {id}, which was there all the time"))
-            }
+            (_, true, true) => Finding::new(
+                Guarantee::A4,
+                format!("the first state lacks {id}, which was there all the time"),
+            ),
             (_, true, false) => {
                 Finding::new(Guarantee::Z6, format!("{id} was dropped although nobody undeployed it"))
             }
@@ -234,7 +247,7 @@ impl Served {
 }
 
 fn unit_of(key: &RowKey, repository: &Repository) -> Result<usize, Finding> {
-    repository
-        .unit_of(key)
-        .ok_or_else(|| Finding::new(Guarantee::S2, format!("{key} is served, which was never in the repository")))
+    repository.unit_of(key).ok_or_else(|| {
+        Finding::new(Guarantee::S2, format!("{key} is served, which was never in the repository"))
+    })
 }

@@ -2,7 +2,7 @@
 //!
 //! Ordered maps, so that a history replays step by step from its seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zonegate_model::{Digest, Digests, Kind, Payload, Row, RowKey, RowState};
@@ -140,6 +140,17 @@ impl RowTable {
             }
         }
         undo
+    }
+
+    /// What the changes in `undo` came to: the rows that differ from before, as they are now, in the order in which
+    /// they first changed (S4).
+    pub(crate) fn differing_rows(&self, undo: &Undo) -> Vec<Row> {
+        let mut seen = BTreeSet::new();
+        let first_changes = undo.0.iter().filter(|(key, _)| seen.insert(key));
+        first_changes
+            .filter(|(key, before)| self.digest(key) != before.as_ref().map(|entry| entry.digest))
+            .map(|(key, _)| self.row(key))
+            .collect()
     }
 
     /// Takes changes back.

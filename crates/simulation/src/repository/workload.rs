@@ -61,7 +61,14 @@ impl Repository {
     }
 
     /// Commits: records get `at` as their `updatedAt`, and everybody sees them from now on.
-    pub(crate) fn commit(&mut self, unit: usize, kind: WriteKind, at: i64, now: Duration, random: &mut Random) {
+    pub(crate) fn commit(
+        &mut self,
+        unit: usize,
+        kind: WriteKind,
+        at: i64,
+        now: Duration,
+        random: &mut Random,
+    ) {
         self.units[unit].locked = false;
         let scoped = matches!(self.units[unit].kind, Kind::Api | Kind::ApiProduct);
         let deployed = self.units[unit].is_deployed();
@@ -119,7 +126,8 @@ impl Repository {
         let id = Arc::clone(&self.units[unit].id);
         let number = self.units[unit].next_record;
         self.units[unit].next_record += 1;
-        let subscription = RowKey::scoped(Kind::Subscription, Arc::clone(&id), format!("subscription-{number}"));
+        let subscription =
+            RowKey::scoped(Kind::Subscription, Arc::clone(&id), format!("subscription-{number}"));
         self.add_record(unit, "subscription", subscription, at);
         self.add_record(unit, "key", RowKey::scoped(Kind::ApiKey, id, format!("key-{number}")), at);
     }

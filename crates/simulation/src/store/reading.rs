@@ -38,7 +38,12 @@ impl Store {
 
     /// The next rows, as they are now. Rows that were written since the read began may come or not; rows that were
     /// there all the time come, except by the index, whose cursor may end early after writes without saying so.
-    pub(crate) fn read_part(&self, cursor: &mut Cursor, most: usize, random: &mut Random) -> Option<Vec<Row>> {
+    pub(crate) fn read_part(
+        &self,
+        cursor: &mut Cursor,
+        most: usize,
+        random: &mut Random,
+    ) -> Option<Vec<Row>> {
         let written_between = cursor.changes != self.changes;
         if cursor.next >= cursor.keys.len() {
             return None;
@@ -49,7 +54,8 @@ impl Store {
         }
         if written_between && cursor.since.is_none() && random.permille(500) {
             let known: std::collections::BTreeSet<&RowKey> = cursor.keys.iter().collect();
-            let new = self.content.rows.iter().filter(|(key, row)| row.digest.is_some() && !known.contains(key));
+            let new =
+                self.content.rows.iter().filter(|(key, row)| row.digest.is_some() && !known.contains(key));
             let new: Vec<RowKey> = new.map(|(key, _)| key.clone()).collect();
             cursor.keys.extend(new);
         }

@@ -34,8 +34,13 @@ impl Store {
 
     /// Somebody changes, deletes or adds a row by hand. Answers what was done to which row.
     pub(crate) fn tamper(&mut self, random: &mut Random) -> Option<(&'static str, RowKey)> {
-        let active: Vec<RowKey> =
-            self.content.rows.iter().filter(|(_, row)| row.digest.is_some()).map(|(key, _)| key.clone()).collect();
+        let active: Vec<RowKey> = self
+            .content
+            .rows
+            .iter()
+            .filter(|(_, row)| row.digest.is_some())
+            .map(|(key, _)| key.clone())
+            .collect();
         let key = active.get(random.index(active.len()))?.clone();
         let what = match random.below(3) {
             0 => {

@@ -87,7 +87,7 @@ impl Reader {
 
 impl Machine {
     pub(super) fn reader_wake(&self) -> Option<Duration> {
-        if self.reader.call.is_some() || !self.in_zone() {
+        if self.reader.call.is_some() || !self.in_zone() || self.stopping {
             return None;
         }
         match &self.reader.state {

@@ -74,8 +74,9 @@ impl Machine {
         let revision = (manifest.store, manifest.revision);
         self.applied = Some(revision);
         self.synced = Some(manifest.synced);
+        let changed = self.table.differing_rows(&undo);
         self.stage(StageOp::Begin { full: false });
-        self.stage(StageOp::Rows(rows));
+        self.stage(StageOp::Rows(changed));
         self.commit(Some(revision));
         self.counters.followed += 1;
         self.caught_up_if_there(manifest);
@@ -203,11 +204,11 @@ impl Machine {
             return;
         }
         rows.sort_by(|left, right| left.key.cmp(&right.key));
-        let digests = *self.table.digests();
-        self.table.apply(&rows);
-        if digests != *self.table.digests() {
+        let undo = self.table.try_apply(&rows);
+        let changed = self.table.differing_rows(&undo);
+        if !changed.is_empty() {
             self.stage(StageOp::Begin { full: false });
-            self.stage(StageOp::Rows(rows));
+            self.stage(StageOp::Rows(changed));
             self.commit(None);
         }
     }
