@@ -1,2 +1,17 @@
-//! The `zonegate` binary: command line, wiring, task ownership, signals, shutdown.
-fn main() {}
+//! The `zonegate` binary: command line, wiring, task ownership, signals, shutdown. The only crate that knows all others.
+
+mod clock;
+mod command;
+mod configuration;
+mod notes;
+mod sync_driver;
+
+use std::process::ExitCode;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    command::dispatch()
+}
