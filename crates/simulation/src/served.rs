@@ -120,32 +120,31 @@ impl Served {
     }
 
     fn replace_all(&mut self, rows: Vec<Row>, repository: &Repository) -> Result<Vec<usize>, Finding> {
+        // A row may come twice: from a scan, or because the log was replayed over it. The last one counts.
+        let mut fresh = BTreeMap::new();
+        for row in rows {
+            match row.state {
+                RowState::Deployed(payload) => fresh.insert(row.key, payload),
+                RowState::Removed => fresh.remove(&row.key),
+            };
+        }
         let mut old = std::mem::take(&mut self.rows);
         let mut touched = Vec::new();
-        for row in rows {
-            let unit = unit_of(&row.key, repository)?;
-            // A row may come twice: from a scan, or because the log was replayed over it. The last one counts.
-            let before = old.remove(&row.key).or_else(|| self.rows.remove(&row.key));
-            let RowState::Deployed(payload) = row.state else {
-                if let Some((_, digest)) = before {
-                    self.take_out(&row.key, unit, digest);
-                    touched.push(unit);
-                }
-                continue;
-            };
-            let entry = match before {
+        for (key, payload) in fresh {
+            let unit = unit_of(&key, repository)?;
+            let entry = match old.remove(&key) {
                 Some((text, digest)) if text == payload => (text, digest),
                 before => {
                     if let Some((_, digest)) = before {
-                        self.take_out(&row.key, unit, digest);
+                        self.take_out(&key, unit, digest);
                     }
-                    let digest = Digest::of(&row.key, &payload);
-                    self.put_in(&row.key, unit, digest);
+                    let digest = Digest::of(&key, &payload);
+                    self.put_in(&key, unit, digest);
                     touched.push(unit);
                     (payload, digest)
                 }
             };
-            self.rows.insert(row.key, entry);
+            self.rows.insert(key, entry);
         }
         for (key, (_, digest)) in old {
             let unit = unit_of(&key, repository)?;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use zonegate_model::Revision;
+use zonegate_model::{Revision, Row, RowState};
 use zonegate_sync::port::{
     AcquireOutcome, Batch, LogItem, Manifest, RepositoryError, RepositoryFailure, StoreError, StoreFailure,
     WriteOutcome,
@@ -240,7 +240,7 @@ impl World {
         let before = self.store.manifest().map(|manifest| (manifest.store, manifest.revision));
         let outcome = self.store.write(now, wall, batch);
         let Manifest { store, revision, whole, .. } = batch.manifest;
-        let (node, rows) = (&batch.node, batch.rows.len());
+        let node = &batch.node;
         self.history.note(now, |line| {
             let said = match &outcome {
                 WriteOutcome::Written => "accepted",
@@ -248,8 +248,9 @@ impl World {
                 WriteOutcome::Unexpected(_) => "unexpected",
             };
             line.put(format_args!(
-                "store: {node} writes revision {revision} (whole {whole}) of {}, {rows} rows: {said}",
-                store.to_string().get(..4).unwrap_or_default()
+                "store: {node} writes revision {revision} (whole {whole}) of {}: {said}: {}",
+                store.to_string().get(..4).unwrap_or_default(),
+                Rows(&batch.rows)
             ))
         });
         match &outcome {
@@ -396,6 +397,27 @@ impl World {
                 self.reply(caller, pause, Input::Repository { call, reply });
             }
         }
+    }
+}
+
+/// Rows in few words.
+pub(super) struct Rows<'a>(pub(super) &'a [Row]);
+
+impl std::fmt::Display for Rows<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut separator = "";
+        for row in self.0 {
+            f.write_str(separator)?;
+            separator = ", ";
+            if let Some(scope) = &row.key.scope {
+                write!(f, "{scope}/")?;
+            }
+            match &row.state {
+                RowState::Deployed(payload) => write!(f, "{}={}", row.key.id, payload.as_str())?,
+                RowState::Removed => write!(f, "{} removed", row.key.id)?,
+            }
+        }
+        Ok(())
     }
 }
 
