@@ -56,7 +56,8 @@ impl Machine {
     pub(super) fn election_wake(&self) -> Option<Duration> {
         let idle = self.election.call.is_none() && self.in_zone() && !self.election.released;
         // While stopping, the lease is given up when the write under way is answered; no timer is needed for that.
-        (idle && !self.stopping && (self.leadership.is_some() || self.may_lead())).then_some(self.election.next_at)
+        (idle && !self.stopping && (self.leadership.is_some() || self.may_lead()))
+            .then_some(self.election.next_at)
     }
 
     pub(super) fn advance_election(&mut self) {

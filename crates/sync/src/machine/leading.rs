@@ -379,19 +379,17 @@ impl Machine {
             self.verify(Some(&manifest), true, Gate::Attempt);
         } else if imported {
             self.verify(Some(&manifest), false, Gate::Open);
-        } else if has_written || self.reader.holds_newer() {
-            // Somebody else wrote while this node went on by itself: neither state is known to be the newer one.
+        } else if !same_store || has_written {
+            // This node went on by itself, or history went on without it: neither state is known to be the newer one.
             self.import_first();
-        } else if same_store && self.applied.map(|(_, revision)| revision) == Some(manifest.revision) {
+        } else if known.is_some_and(|(_, revision)| revision == manifest.revision) {
             if manifest.digests == *self.table.digests() {
                 self.steady(manifest, &BTreeMap::new());
             } else {
                 self.verify(Some(&manifest), false, Gate::Attempt);
             }
-        } else if same_store || settled {
-            self.catch_up(&manifest);
         } else {
-            self.import_first();
+            self.catch_up(&manifest);
         }
     }
 
@@ -535,11 +533,15 @@ impl Machine {
 
     /// A row of the state has changed while this node is primary.
     pub(super) fn row_changed(&mut self, key: &RowKey, before: Option<Digest>) {
-        if let Some(leader) = &mut self.leadership
-            && leader.knows_store()
-        {
+        let Some(leader) = &mut self.leadership else { return };
+        // Also while the store is gone and what it holds is not known: this node's state has gone on by itself.
+        self.applied = None;
+        if leader.knows_store() {
             leader.pending.changed(key, before, &self.table);
-            self.applied = None;
+            if leader.pending.is_empty() {
+                let manifest = leader.stored.as_ref().and_then(|stored| stored.manifest.as_ref());
+                self.applied = manifest.map(|manifest| (manifest.store, manifest.revision));
+            }
         }
     }
 

@@ -27,7 +27,8 @@ impl Membership {
 
 impl Machine {
     pub(super) fn membership_wake(&self) -> Option<Duration> {
-        (self.in_zone() && self.membership.call.is_none() && !self.stopping).then_some(self.membership.next_at)
+        (self.in_zone() && self.membership.call.is_none() && !self.stopping)
+            .then_some(self.membership.next_at)
     }
 
     pub(super) fn advance_membership(&mut self) {

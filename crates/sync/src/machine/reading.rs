@@ -79,10 +79,6 @@ impl Reader {
     pub(super) fn store_is_empty(&self) -> bool {
         self.empty
     }
-
-    pub(super) fn holds_newer(&self) -> bool {
-        self.hold.is_some()
-    }
 }
 
 impl Machine {
