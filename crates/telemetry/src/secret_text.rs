@@ -43,7 +43,7 @@ pub fn mask_in_urls(text: &str) -> String {
         let (authority, tail) = after.split_at(authority_end);
         match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
             Some((user, host)) => out.extend([user, ":", MASK, "@", host]),
-            None => out.push_str(authority),
+            None => mask_parameters(authority, &mut out),
         }
         let (path_and_query, tail) = tail.split_at(tail.find(ends_url).unwrap_or(tail.len()));
         mask_parameters(path_and_query, &mut out);
