@@ -29,6 +29,6 @@ pub use limitation::{LeftOut, Limitation};
 pub use node::NodeContext;
 pub use organization::{Organization, read_organization};
 pub use plan::{ApiKeySecurity, ApiKeySource, Plan, Security};
-pub use read::{MAX_DEFINITION_BYTES, read_api};
+pub use read::{MAX_DEFINITION_BYTES, name_of, read_api};
 pub use refusal::{Reason, Refusal};
 pub use target::{NotAUrl, Scheme, Target};

@@ -40,6 +40,17 @@ pub fn read_api(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusa
     }
 }
 
+/// The name of an API whose definition may be refused, as far as it can be read.
+pub fn name_of(payload: &ApiPayload) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Name {
+        name: Option<Text>,
+    }
+    let text = payload.definition.get();
+    check_size(text).ok()?;
+    json::parse::<Name>(text, "").ok().and_then(|json| Text::filled(json.name)).map(|name| excerpt(&name))
+}
+
 fn is_v4(head: &Head) -> Result<bool, Refusal> {
     let own = head.definition_version.as_ref().map(|Text(version)| version.trim());
     let old = head.gravitee.as_ref().map(|Text(version)| version.trim());

@@ -1,0 +1,192 @@
+//! Ids and keys in 24 bytes: most are UUIDs, which take 16 bytes instead of a text on the heap (P5).
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+const INLINE: usize = 22;
+
+/// A text in 24 bytes: a UUID in its canonical form, or up to 22 bytes, are held in place. No `Debug`, since it may be
+/// a secret (L3).
+#[derive(Clone)]
+pub struct PackedText(Form);
+
+#[derive(Clone)]
+enum Form {
+    Uuid([u8; 16]),
+    Inline(u8, [u8; INLINE]),
+    Heap(Box<str>),
+}
+
+/// A text to look for, packed without allocating.
+#[derive(Clone, Copy)]
+pub(crate) enum Needle<'a> {
+    Uuid([u8; 16]),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Needle<'a> {
+    /// Packs a text. It may be anything, also no UTF-8.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        parse_uuid(bytes).map_or(Self::Bytes(bytes), Self::Uuid)
+    }
+
+    /// What to hash.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Uuid(bytes) => bytes,
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl PackedText {
+    /// Packs a text.
+    pub fn new(text: &str) -> Self {
+        let form = match (parse_uuid(text.as_bytes()), text.len()) {
+            (Some(bytes), _) => Form::Uuid(bytes),
+            (None, length) if length <= INLINE => {
+                let mut bytes = [0; INLINE];
+                bytes[..length].copy_from_slice(text.as_bytes());
+                Form::Inline(length as u8, bytes)
+            }
+            _ => Form::Heap(text.into()),
+        };
+        Self(form)
+    }
+
+    /// What to hash; the same bytes as those of an equal needle.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Form::Uuid(bytes) => bytes,
+            Form::Inline(length, bytes) => &bytes[..usize::from(*length)],
+            Form::Heap(text) => text.as_bytes(),
+        }
+    }
+
+    /// Whether both are the same text, in a time that depends on their lengths only.
+    pub(crate) fn is(&self, needle: &Needle<'_>) -> bool {
+        let same_form = matches!(self.0, Form::Uuid(_)) == matches!(needle, Needle::Uuid(_));
+        same_form & bool::from(self.bytes().ct_eq(needle.bytes()))
+    }
+
+    pub(crate) fn needle(&self) -> Needle<'_> {
+        match &self.0 {
+            Form::Uuid(bytes) => Needle::Uuid(*bytes),
+            _ => Needle::Bytes(self.bytes()),
+        }
+    }
+}
+
+impl PartialEq for PackedText {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(&other.needle())
+    }
+}
+
+impl Eq for PackedText {}
+
+impl PartialEq<str> for PackedText {
+    fn eq(&self, other: &str) -> bool {
+        self.is(&Needle::new(other.as_bytes()))
+    }
+}
+
+impl PartialEq<&str> for PackedText {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl fmt::Display for PackedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Uuid(bytes) => {
+                let mut text = [b'-'; 36];
+                let mut at = 0;
+                for (index, byte) in bytes.iter().enumerate() {
+                    if matches!(index, 4 | 6 | 8 | 10) {
+                        at += 1;
+                    }
+                    text[at] = digit(byte >> 4);
+                    text[at + 1] = digit(byte & 15);
+                    at += 2;
+                }
+                f.write_str(&String::from_utf8_lossy(&text))
+            }
+            Form::Inline(..) => f.write_str(&String::from_utf8_lossy(self.bytes())),
+            Form::Heap(text) => f.write_str(text),
+        }
+    }
+}
+
+const fn digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' + value - 10 }
+}
+
+/// Takes only the form that `Display` writes, so that packing loses nothing.
+fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    let mut at = 0;
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            if text[at] != b'-' {
+                return None;
+            }
+            at += 1;
+        }
+        *byte = value(text[at])? << 4 | value(text[at + 1])?;
+        at += 2;
+    }
+    Some(bytes)
+}
+
+const fn value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn p5_a_packed_text_has_24_bytes() {
+        assert_eq!(size_of::<PackedText>(), 24);
+    }
+
+    #[test]
+    fn s6_only_the_canonical_form_of_a_uuid_is_taken_apart() {
+        let canonical = "a186f8fd-7893-4188-86f8-fd7893818882";
+        for other in [
+            canonical.to_uppercase(),
+            canonical.replace('-', "0"),
+            format!("{canonical} "),
+            canonical.replace("a1", "A1"),
+        ] {
+            assert!(PackedText::new(canonical) != other.as_str(), "{other}");
+        }
+        assert!(PackedText::new(canonical) == canonical);
+    }
+
+    proptest! {
+        #[test]
+        fn packing_loses_nothing(
+            one in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|.{0,40}|[0-9a-f-]{36}",
+            other in "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|.{0,40}",
+        ) {
+            let packed = PackedText::new(&one);
+            prop_assert_eq!(packed.to_string(), one.clone());
+            prop_assert!(packed.is(&Needle::new(one.as_bytes())));
+            prop_assert_eq!(packed.bytes(), Needle::new(one.as_bytes()).bytes());
+            prop_assert_eq!(packed == PackedText::new(&other), one == other);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! From host and path to an API (`data-plane.md` sections 2.1, 2.2): a hash of context paths, tried longest first at
+//! `/` boundaries; the request's own host before any host.
+//!
+//! The time of a look-up is bounded by the deepest context path that is deployed, not by the request (L1).
+
+use std::sync::Arc;
+
+use crate::generation::Served;
+use crate::table::{Row, Seed, Table};
+
+/// The API that a request is for.
+#[derive(Debug)]
+pub struct Routed<'a, T> {
+    /// The API.
+    pub served: &'a Arc<Served<T>>,
+    /// The context path that matched, with `/` at both ends. The path-info is the request's path without the part
+    /// before that last `/`, see [`path_info`](Self::path_info).
+    pub context_path: &'a str,
+}
+
+impl<T> Clone for Routed<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Routed<'_, T> {}
+
+impl<T> Routed<'_, T> {
+    /// The part of the request's path behind the context path (section 2.2): empty for the context path without its
+    /// last `/`, and for `/` on an API at `/`.
+    pub fn path_info<'p>(&self, path: &'p str) -> &'p str {
+        if self.context_path == "/" && path == "/" {
+            return "";
+        }
+        path.get(self.context_path.len() - 1..).unwrap_or_default()
+    }
+}
+
+/// A place where an API wants to be: it may not be shared with another API on the same server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    /// Virtual host in lower case, empty for any.
+    pub(crate) host: Arc<str>,
+    /// Context path with `/` at both ends.
+    pub(crate) path: Arc<str>,
+}
+
+impl Place {
+    /// What is hashed and compared: the path without the last `/`.
+    fn key(&self) -> &str {
+        &self.path[..self.path.len() - 1]
+    }
+
+    fn depth(&self) -> usize {
+        self.key().bytes().filter(|byte| *byte == b'/').count()
+    }
+}
+
+/// One API at one place.
+pub(crate) struct Route<T> {
+    pub(crate) place: Place,
+    /// Ids of the servers that offer it; empty: all.
+    pub(crate) servers: Arc<[String]>,
+    pub(crate) served: Arc<Served<T>>,
+}
+
+impl<T> Clone for Route<T> {
+    fn clone(&self) -> Self {
+        Self { place: self.place.clone(), servers: self.servers.clone(), served: self.served.clone() }
+    }
+}
+
+impl<T> Row for Route<T> {
+    fn hash(&self, seed: &Seed) -> u64 {
+        seed.hash_pair(self.place.host.as_bytes(), self.place.key().as_bytes())
+    }
+}
+
+impl<T> Route<T> {
+    fn is_offered_by(&self, server: Option<&str>) -> bool {
+        self.servers.is_empty() || server.is_some_and(|server| self.servers.iter().any(|id| id == server))
+    }
+
+    /// Whether some server offers both.
+    fn shares_a_server(&self, servers: &[String]) -> bool {
+        self.servers.is_empty() || servers.is_empty() || self.servers.iter().any(|id| servers.contains(id))
+    }
+}
+
+/// All routes of a generation.
+pub(crate) struct Routes<T> {
+    seed: Seed,
+    table: Table<Route<T>>,
+    /// Number of routes by depth of the context path.
+    depths: Vec<usize>,
+    /// Number of routes with a host.
+    hosts: usize,
+}
+
+impl<T> Clone for Routes<T> {
+    fn clone(&self) -> Self {
+        Self {
+            seed: self.seed.clone(),
+            table: self.table.clone(),
+            depths: self.depths.clone(),
+            hosts: self.hosts,
+        }
+    }
+}
+
+/// Longest host with port that can match a listener's.
+const LONGEST_HOST: usize = 272;
+
+impl<T> Routes<T> {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { seed, table: Table::default(), depths: Vec::new(), hosts: 0 }
+    }
+
+    pub(crate) fn find(
+        &self,
+        server: Option<&str>,
+        host: Option<&[u8]>,
+        path: &str,
+    ) -> Option<Routed<'_, T>> {
+        let mut lower = [0; LONGEST_HOST];
+        let host = host.filter(|host| self.hosts > 0 && !host.is_empty()).and_then(|host| {
+            let lower = lower.get_mut(..host.len())?;
+            lower.copy_from_slice(host);
+            lower.make_ascii_lowercase();
+            Some(&*lower)
+        });
+        let ends = Ends::of(path, self.depths.len());
+        host.and_then(|host| self.longest(server, host, path, &ends))
+            .or_else(|| self.longest(server, b"", path, &ends))
+    }
+
+    fn longest(&self, server: Option<&str>, host: &[u8], path: &str, ends: &Ends) -> Option<Routed<'_, T>> {
+        ends.longest_first()
+            .filter(|(depth, _)| self.depths.get(*depth).is_some_and(|count| *count > 0))
+            .find_map(|(_, end)| {
+                let key = path.get(..end)?;
+                let hash = self.seed.hash_pair(host, key.as_bytes());
+                let fits = |route: &Route<T>| {
+                    route.place.key() == key
+                        && route.place.host.as_bytes() == host
+                        && route.is_offered_by(server)
+                };
+                self.table
+                    .find(hash, fits)
+                    .map(|route| Routed { served: &route.served, context_path: &route.place.path })
+            })
+    }
+
+    /// Who is at a place, on any of these servers.
+    pub(crate) fn holders<'a>(
+        &'a self,
+        place: &'a Place,
+        servers: &'a [String],
+    ) -> impl Iterator<Item = &'a Route<T>> {
+        let hash = self.seed.hash_pair(place.host.as_bytes(), place.key().as_bytes());
+        self.table.find_all(hash, |route| route.place == *place && route.shares_a_server(servers))
+    }
+
+    /// Puts an API at a place, instead of an earlier version of itself.
+    pub(crate) fn put(&mut self, route: Route<T>) {
+        let (depth, hosted) = (route.place.depth(), !route.place.host.is_empty());
+        let Self { seed, table, .. } = self;
+        let (place, id, servers) = (route.place.clone(), route.served.api.id.clone(), route.servers.clone());
+        let own = move |other: &Route<T>| {
+            other.place == place && other.served.api.id == id && other.servers == servers
+        };
+        if table.replace(route, own, seed).is_none() {
+            if self.depths.len() <= depth {
+                self.depths.resize(depth + 1, 0);
+            }
+            self.depths[depth] += 1;
+            self.hosts += usize::from(hosted);
+        }
+    }
+
+    /// Takes an API away from a place.
+    pub(crate) fn remove(&mut self, place: &Place, servers: &[String], id: &str) {
+        let hash = self.seed.hash_pair(place.host.as_bytes(), place.key().as_bytes());
+        let own = |route: &Route<T>| {
+            route.place == *place && &*route.served.api.id == id && *route.servers == *servers
+        };
+        if self.table.remove(hash, own, &self.seed).is_some() {
+            self.depths[place.depth()] -= 1;
+            while self.depths.last() == Some(&0) {
+                self.depths.pop();
+            }
+            self.hosts -= usize::from(!place.host.is_empty());
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Route<T>> {
+        self.table.iter()
+    }
+}
+
+/// Where a path may be cut: at each `/`, and at its end. Only as many as context paths are deep.
+struct Ends {
+    few: [usize; Self::FEW],
+    many: Vec<usize>,
+    count: usize,
+}
+
+impl Ends {
+    const FEW: usize = 16;
+
+    fn of(path: &str, depths: usize) -> Self {
+        let mut ends = Self { few: [0; Self::FEW], many: Vec::new(), count: 0 };
+        // A path that does not begin with `/` is none (`*`, or an authority).
+        if !path.starts_with('/') {
+            return ends;
+        }
+        let boundaries = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(at, _)| at);
+        let whole = (!path.ends_with('/')).then_some(path.len());
+        for end in boundaries.chain(whole).take(depths) {
+            match ends.few.get_mut(ends.count) {
+                Some(place) => *place = end,
+                None => ends.many.push(end),
+            }
+            ends.count += 1;
+        }
+        ends
+    }
+
+    /// Depth and end of each prefix, the longest first.
+    fn longest_first(&self) -> impl Iterator<Item = (usize, usize)> {
+        let few = &self.few[..self.count.min(Self::FEW)];
+        let many = self.many.iter().enumerate().map(|(index, end)| (Self::FEW + index, *end));
+        many.rev().chain(few.iter().copied().enumerate().rev())
+    }
+}
