@@ -153,10 +153,15 @@ impl Machine {
         self.importer.next_at = self.now.elapsed;
     }
 
-    /// Reads twice without a pause: members that hold a newer state wait for two reads.
-    pub(super) fn importer_hurries(&mut self) {
-        self.importer.hurry = 2;
-        self.importer.next_at = self.now.elapsed;
+    /// A member keeps a state that may be newer than the store's: it follows again after whole reads.
+    pub(super) fn member_wants_audit(&mut self) {
+        let idle = self.importer.run.as_ref().is_none_or(|run| !run.full);
+        if self.leads_steadily() && idle && !self.importer.everything {
+            self.importer.everything = true;
+            if self.repository_failure.is_none() {
+                self.importer.next_at = self.now.elapsed;
+            }
+        }
     }
 
     /// Breaks off a read of the repository that is under way.
@@ -281,7 +286,7 @@ impl Machine {
         }
         let Some(run) = self.importer.run.take() else { return };
         self.note_repository_health(None);
-        let reads = self.synced.map_or(0, |synced| synced.reads) + 1;
+        let reads = self.synced.map_or(0, |synced| synced.reads) + u64::from(run.full);
         self.synced = Some(Synced { from: run.from, to: run.wall, reads });
         if run.cold {
             self.active = true;

@@ -512,7 +512,6 @@ impl Machine {
         let differences = leader.pending.len() as u64;
         self.counters.verifications += 1;
         self.note(Note::Verified { differences });
-        self.importer_hurries();
     }
 
     fn written(&mut self, batch: Batch, partial: Option<Arc<str>>) {

@@ -45,6 +45,7 @@ impl Machine {
             applied: self.applied,
             repository_reachable: leads.then(|| self.repository_failure.is_none()),
             suspects: self.reader.suspects,
+            wants_audit: self.reader.holds(),
             since: self.membership.since,
         };
         let call = self.call_store(StoreRequest::Heartbeat(Box::new(member)));
@@ -57,7 +58,11 @@ impl Machine {
         if let StoreReply::Members(Ok(members)) = reply {
             let own = &self.settings.node;
             let suspicion = members.iter().any(|member| member.suspects.is_some() && member.node != *own);
+            let wants_audit = members.iter().any(|member| member.wants_audit && member.node != *own);
             self.membership.members = members;
+            if wants_audit {
+                self.member_wants_audit();
+            }
             if suspicion {
                 self.member_suspects(VERIFY_PAUSE);
             }

@@ -76,6 +76,11 @@ impl Reader {
         matches!(self.state, State::Following(_)) || self.hold.is_some()
     }
 
+    /// Whether this node keeps a state that may be newer than the store's.
+    pub(super) fn holds(&self) -> bool {
+        self.hold.is_some()
+    }
+
     pub(super) fn store_is_empty(&self) -> bool {
         self.empty
     }
@@ -277,8 +282,8 @@ impl Machine {
                 self.stand_at(store, revision);
             }
             _ => {
-                // Ahead of the store, or of another filling of it. A store that was read from the repository twice
-                // from now on holds all that this node has, so it can be taken over without going back in time.
+                // Ahead of the store, or of another filling of it. See `Synced::reads` for when it can be followed
+                // again without going back in time.
                 let seen = match self.reader.hold {
                     Some((store, reads)) if store == manifest.store && reads <= manifest.synced.reads => {
                         reads

@@ -73,8 +73,9 @@ pub struct Synced {
     pub from: i64,
     /// Upper bound of the last window.
     pub to: i64,
-    /// Reads of the repository completed by the primaries of this store, counted up by each. It orders states without
-    /// any clock: a node that is ahead of the store follows it again after two more reads.
+    /// Whole reads of the repository completed by the primaries of this store, counted up by each. It orders states
+    /// without any clock: a node that is ahead of the store follows it again after two more of them, because the
+    /// second began after the node noticed, and so holds all that the node has, removals included.
     pub reads: u64,
 }
 
@@ -181,6 +182,8 @@ pub struct Member {
     pub repository_reachable: Option<bool>,
     /// The node could not prove a read of the store at this revision: the primary should verify the store (Z7).
     pub suspects: Option<Revision>,
+    /// The node keeps a state that may be newer than the store's, until the primary has read the repository whole.
+    pub wants_audit: bool,
     /// Since when it runs, wall-clock milliseconds.
     pub since: i64,
 }
