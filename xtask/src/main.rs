@@ -1,1 +1,52 @@
-fn main() {}
+//! Developer commands: `cargo xtask <command>`. One file a command, with a folder where it has parts.
+
+mod bench;
+mod check_layers;
+mod demo;
+mod simulate;
+mod steps;
+mod stopwatch;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of Zonegate.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a zone of gateways on real servers, shows it surviving the loss of its primary, and says what happened
+    Demo(demo::Options),
+    /// Runs everything that CI runs, from formatting to the demo, and stops at the first failure
+    Test(test::Options),
+    /// Measures rows of the targets against their references, on real servers
+    Bench(bench::Options),
+    /// Fails on a dependency, a licence or a source file that breaks the rules of ARCHITECTURE.md
+    CheckLayers,
+    /// Runs seeded histories of the sync core with faults, or one of them again
+    Simulate(simulate::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match CommandLine::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::CheckLayers => check_layers::run(),
+        Command::Simulate(options) => simulate::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            anstream::eprintln!("\n{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

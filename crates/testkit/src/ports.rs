@@ -6,8 +6,11 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use tokio::net::TcpSocket;
 
 use crate::folders;
 
@@ -37,7 +40,7 @@ impl Port {
             let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
             let number = LOWEST + u16::try_from((start + step) % span).unwrap_or(0);
             let lock = File::create(locks.join(number.to_string()))?;
-            if lock.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok() {
+            if lock.try_lock().is_ok() && is_free(number) {
                 return Ok(Self { number, _lock: lock });
             }
         }
@@ -60,6 +63,24 @@ impl Port {
     }
 }
 
+/// Whether nobody listens on a port.
+///
+/// Binds without listening: a process that is being started at this moment holds copies of all our sockets until it has
+/// become itself, and a copy that listens would keep the server out that the port is for.
+fn is_free(number: u16) -> bool {
+    let bind = || {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, number)))
+    };
+    bind().is_ok()
+}
+
+/// Stops listening at once, also where a process that is being started holds a copy of the socket.
+pub(crate) fn stop_listening(listener: impl AsFd) {
+    let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+}
+
 /// Where the kernel starts handing out ports to outgoing connections.
 fn ephemeral_start() -> u16 {
     fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
@@ -71,6 +92,7 @@ fn ephemeral_start() -> u16 {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::net::TcpListener;
 
     use super::*;
 
@@ -80,7 +102,10 @@ mod tests {
         let numbers: HashSet<u16> = ports.iter().map(Port::number).collect();
         assert_eq!(numbers.len(), ports.len());
         for port in &ports {
-            TcpListener::bind(port.address()).unwrap();
+            let listener = TcpListener::bind(port.address()).unwrap();
+            assert!(!is_free(port.number()));
+            stop_listening(&listener);
+            assert!(std::net::TcpStream::connect(port.address()).is_err());
             assert!(port.number() < ephemeral_start());
         }
     }

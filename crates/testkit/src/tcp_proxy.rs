@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::deadline::Deadline;
-use crate::ports::Port;
+use crate::ports::{self, Port};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -144,12 +144,18 @@ async fn accept(
     mut orders: watch::Receiver<Order>,
     shared: Arc<Shared>,
 ) {
-    let mut listener = None;
+    let mut listener: Option<TcpListener> = None;
     loop {
         let order = *orders.borrow_and_update();
         match order.mode {
-            Mode::Stop => return,
-            Mode::Refuse => listener = None,
+            Mode::Stop | Mode::Refuse => {
+                if let Some(open) = listener.take() {
+                    ports::stop_listening(open);
+                }
+                if order.mode == Mode::Stop {
+                    return;
+                }
+            }
             Mode::Forward | Mode::Stall if listener.is_none() => listener = listen(address).ok(),
             Mode::Forward | Mode::Stall => {}
         }

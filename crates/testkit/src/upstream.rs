@@ -21,6 +21,8 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::ports;
+
 /// The longest request body that is echoed, in bytes.
 const BODY_LIMIT: usize = 64 << 20;
 /// The longest answer of `/big`, in bytes.
@@ -56,12 +58,14 @@ impl Upstream {
         let counts = Arc::new(Counts::default());
         let (stop, stopped) = oneshot::channel();
         let serving = Arc::clone(&counts);
+        let closing = listener.try_clone()?;
         let thread = std::thread::Builder::new().name("upstream".into()).spawn(move || {
             runtime.block_on(async move {
                 tokio::select! {
                     _ = stopped => {}
                     () = serve(listener, serving) => {}
                 }
+                ports::stop_listening(closing);
             });
         })?;
         Ok(Self { address, counts, stop: Some(stop), thread: Some(thread) })
