@@ -1,1 +1,22 @@
-//! Placeholder until its first commit.
+//! The zone store in Redis: [`RedisStore`] is `zonegate_sync`'s port [`zonegate_sync::port::ZoneStore`].
+//!
+//! Relies on Redis 7.0 or later, and on nothing else: with RediSearch it keeps APIM's index and reads through it, without
+//! it the guarantees are the same. Carries Z1 and Z8 by its scripts and keys, Z5 by the log, C3 by its layout, C4 in part
+//! (TLS and Sentinel are to come); what a read is worth, the core proves by counts and digests (Z6, Z7).
+//!
+//! A read may deliver a row more than once, and a row that changed meanwhile in its old or its new form; consumers go
+//! by key. No type of the driver shows in here.
+
+mod connect;
+mod failure;
+mod follow;
+mod layout;
+mod reply;
+mod scan;
+mod script;
+mod search;
+mod settings;
+mod store;
+
+pub use settings::RedisSettings;
+pub use store::RedisStore;

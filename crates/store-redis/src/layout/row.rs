@@ -1,0 +1,529 @@
+//! Rows as APIM's hashes (`zone-store.md` section 4.1), decoded straight out of the reply, because there are millions.
+//!
+//! Carries C3, and L1: whatever lies in a hash, the decoder answers a row, "not ours", or why not.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use zonegate_model::{Kind, Payload, Row, RowKey};
+
+use super::keys::ZoneKeys;
+use crate::reply::Tolerant;
+
+/// The fields that [`RowFields`] expects of `HMGET`, in order.
+pub(crate) const HMGET_FIELDS: [&str; 6] = ["clusterId", "id", "type", "syncAction", "updatedAt", "payload"];
+
+/// `syncAction`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// The entity is to be active.
+    Deploy,
+    /// It is not; the payload is what it was last.
+    Undeploy,
+}
+
+impl Action {
+    /// The constant in the hash.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Deploy => "DEPLOY",
+            Self::Undeploy => "UNDEPLOY",
+        }
+    }
+}
+
+/// One field of a hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Field<T> {
+    #[default]
+    Absent,
+    Valid(T),
+    /// Not UTF-8, not text at all, or none of the values that the field may have.
+    Invalid,
+}
+
+/// Makes a field's value of its text.
+trait FromText: Sized {
+    fn from_text(text: &str) -> Option<Self>;
+}
+
+impl FromText for Box<str> {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl FromText for Arc<str> {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl FromText for Payload {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl FromText for Kind {
+    fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+}
+
+impl FromText for Action {
+    fn from_text(text: &str) -> Option<Self> {
+        [Self::Deploy, Self::Undeploy].into_iter().find(|action| action.name() == text)
+    }
+}
+
+impl FromText for i64 {
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl<'de, T: FromText> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
+struct FieldVisitor<T>(PhantomData<T>);
+
+impl<'de, T: FromText> Visitor<'de> for FieldVisitor<T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field of a hash")
+    }
+
+    fn visit_none<E>(self) -> Result<Field<T>, E> {
+        Ok(Field::Absent)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Field<T>, E> {
+        Ok(T::from_text(text).map_or(Field::Invalid, Field::Valid))
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Field<T>, E> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.visit_str(text),
+            Err(_) => Ok(Field::Invalid),
+        }
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Field<T>, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Field<T>, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Field<T>, E> {
+        Ok(Field::Invalid)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Field<T>, A::Error> {
+        Ok(Field::Invalid)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Field<T>, A::Error> {
+        Ok(Field::Invalid)
+    }
+}
+
+/// The fields of one hash, as `HMGET` with [`HMGET_FIELDS`] answers them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RowFields {
+    zone: Field<Box<str>>,
+    id: Field<Arc<str>>,
+    kind: Field<Kind>,
+    action: Field<Action>,
+    updated_at: Field<i64>,
+    payload: Field<Payload>,
+}
+
+impl RowFields {
+    /// Whether the row was written at or after `from`. A time that cannot be read counts as new.
+    pub(crate) fn is_since(&self, from: i64) -> bool {
+        !matches!(self.updated_at, Field::Valid(at) if at < from)
+    }
+}
+
+impl<'de> Deserialize<'de> for RowFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(RowFieldsVisitor)
+    }
+}
+
+struct RowFieldsVisitor;
+
+impl<'de> Visitor<'de> for RowFieldsVisitor {
+    type Value = RowFields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the values of a hash")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RowFields, A::Error> {
+        Ok(RowFields {
+            zone: access.next_element()?.unwrap_or_default(),
+            id: access.next_element()?.unwrap_or_default(),
+            kind: access.next_element()?.unwrap_or_default(),
+            action: access.next_element()?.unwrap_or_default(),
+            updated_at: access.next_element()?.unwrap_or_default(),
+            payload: access.next_element()?.unwrap_or_default(),
+        })
+    }
+}
+
+/// A row in the reply of an aggregation, in either shape (`zone-store.md` section 5.5), with the key of its hash.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NamedRow {
+    key: Field<Box<str>>,
+    fields: RowFields,
+}
+
+impl NamedRow {
+    /// The key of the hash and its fields. The key is empty if the server left it out; it is missed where it is needed.
+    pub(crate) fn into_parts(self) -> (Box<str>, RowFields) {
+        match self.key {
+            Field::Valid(key) => (key, self.fields),
+            Field::Absent | Field::Invalid => ("".into(), self.fields),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for NamedRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NamedRowVisitor)
+    }
+}
+
+struct NamedRowVisitor;
+
+enum Name {
+    Key,
+    Zone,
+    Id,
+    Kind,
+    Action,
+    UpdatedAt,
+    Payload,
+    Nested,
+    Other,
+}
+
+impl FromText for Name {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(match text {
+            "__key" => Self::Key,
+            "clusterId" => Self::Zone,
+            "id" => Self::Id,
+            "type" => Self::Kind,
+            "syncAction" => Self::Action,
+            "updatedAt" => Self::UpdatedAt,
+            "payload" => Self::Payload,
+            "extra_attributes" => Self::Nested,
+            _ => Self::Other,
+        })
+    }
+}
+
+impl<'de> Visitor<'de> for NamedRowVisitor {
+    type Value = NamedRow;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row of a search result")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<NamedRow, A::Error> {
+        let mut row = NamedRow::default();
+        while let Some(name) = access.next_key::<Field<Name>>()? {
+            let Field::Valid(name) = name else {
+                access.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            match name {
+                Name::Key => row.key = access.next_value()?,
+                Name::Zone => row.fields.zone = access.next_value()?,
+                Name::Id => row.fields.id = access.next_value()?,
+                Name::Kind => row.fields.kind = access.next_value()?,
+                Name::Action => row.fields.action = access.next_value()?,
+                Name::UpdatedAt => row.fields.updated_at = access.next_value()?,
+                Name::Payload => row.fields.payload = access.next_value()?,
+                Name::Nested => row = access.next_value()?,
+                Name::Other => {
+                    access.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(row)
+    }
+}
+
+/// The reply to `FT.AGGREGATE … WITHCURSOR` and `FT.CURSOR READ`.
+#[derive(Debug, Default)]
+pub(crate) struct AggregateReply {
+    /// The rows; those that the server could not send are left out.
+    pub(crate) rows: Vec<NamedRow>,
+    /// Where to go on; 0 at the end.
+    pub(crate) cursor: i64,
+}
+
+impl<'de> Deserialize<'de> for AggregateReply {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (Results(rows), cursor) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { rows, cursor })
+    }
+}
+
+struct Results(Vec<NamedRow>);
+
+impl<'de> Deserialize<'de> for Results {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ResultsVisitor)
+    }
+}
+
+struct ResultsVisitor;
+
+impl<'de> Visitor<'de> for ResultsVisitor {
+    type Value = Results;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("search results")
+    }
+
+    /// RESP2 shape: a number, which counts nothing useful, and the rows.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Results, A::Error> {
+        access.next_element::<IgnoredAny>()?;
+        let mut rows = Vec::new();
+        while let Some(Tolerant(row)) = access.next_element()? {
+            rows.extend(row.ok());
+        }
+        Ok(Results(rows))
+    }
+
+    /// RESP3 shape: a map with the rows under `results`.
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Results, A::Error> {
+        let mut rows = Vec::new();
+        while let Some(name) = access.next_key::<Field<Box<str>>>()? {
+            if name == Field::Valid("results".into()) {
+                let found: Vec<Tolerant<NamedRow>> = access.next_value()?;
+                rows = found.into_iter().filter_map(|Tolerant(row)| row.ok()).collect();
+            } else {
+                access.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Results(rows))
+    }
+}
+
+/// What a hash turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decoded {
+    /// A row of the zone.
+    Row(Row),
+    /// Of another zone, or of APIM's older layout, which has no zone.
+    Foreign,
+    /// Of the zone, but not a row; why.
+    Malformed(&'static str),
+}
+
+/// Makes a row of a hash's fields and its key.
+pub(crate) fn decode_row(keys: &ZoneKeys, key: &str, fields: RowFields) -> Decoded {
+    match &fields.zone {
+        Field::Valid(zone) if **zone == *keys.zone.as_str() => {}
+        Field::Valid(_) | Field::Absent => return Decoded::Foreign,
+        Field::Invalid => return Decoded::Malformed("`clusterId` is not text"),
+    }
+    let Field::Valid(id) = fields.id else { return Decoded::Malformed("`id` is missing or not text") };
+    let Field::Valid(kind) = fields.kind else {
+        return Decoded::Malformed("`type` is none of the twelve kinds");
+    };
+    let Field::Valid(action) = fields.action else {
+        return Decoded::Malformed("`syncAction` is neither DEPLOY nor UNDEPLOY");
+    };
+    let scope = if kind.is_scoped() {
+        let Some(scope) = keys.scope_of(key, kind, &id) else {
+            return Decoded::Malformed("the key does not name the API or API product");
+        };
+        Some(scope.into())
+    } else {
+        None
+    };
+    let key = RowKey { kind, scope, id };
+    match (action, fields.payload) {
+        (Action::Undeploy, _) => Decoded::Row(Row::removed(key)),
+        (Action::Deploy, Field::Valid(payload)) => Decoded::Row(Row::deployed(key, payload)),
+        (Action::Deploy, Field::Absent) => Decoded::Malformed("`payload` is missing"),
+        (Action::Deploy, Field::Invalid) => Decoded::Malformed("`payload` is not UTF-8"),
+    }
+}
+
+/// Counts what a read left out, and says so once at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Skipped {
+    count: u64,
+    first: Option<(String, String)>,
+}
+
+impl Skipped {
+    /// Counts one in.
+    pub(crate) fn add(&mut self, key: &str, reason: &str) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (key.to_owned(), reason.to_owned()));
+    }
+
+    /// Logs what was counted, if anything.
+    pub(crate) fn report(&self, address: &str) {
+        if let Some((key, reason)) = &self.first {
+            tracing::warn!(
+                address,
+                skipped = self.count,
+                first_key = key.as_str(),
+                first_reason = reason.as_str(),
+                "the zone store holds entries that are no rows; they are left out"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{BytesDeserializer, Error, MapDeserializer, SeqDeserializer};
+    use zonegate_model::ZoneName;
+
+    use super::*;
+
+    /// A value of a hash as the driver hands it over.
+    #[derive(Clone, Copy)]
+    struct Raw<'a>(Option<&'a [u8]>);
+
+    impl<'de> Deserializer<'de> for Raw<'de> {
+        type Error = Error;
+
+        fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            match self.0 {
+                Some(bytes) => BytesDeserializer::new(bytes).deserialize_any(visitor),
+                None => visitor.visit_none(),
+            }
+        }
+
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        }
+    }
+
+    impl<'de> IntoDeserializer<'de, Error> for Raw<'de> {
+        type Deserializer = Self;
+
+        fn into_deserializer(self) -> Self {
+            self
+        }
+    }
+
+    fn hmget(values: [Option<&[u8]>; 6]) -> RowFields {
+        RowFields::deserialize(SeqDeserializer::new(values.into_iter().map(Raw))).unwrap()
+    }
+
+    fn decode(zone: &str, key: &str, values: [Option<&str>; 6]) -> Decoded {
+        let values = values.map(|value| value.map(str::as_bytes));
+        decode_row(&ZoneKeys::new(ZoneName::new(zone)), key, hmget(values))
+    }
+
+    const KEY: &str = "distributed_event:z:API:a:API_KEY:k";
+
+    #[test]
+    fn a_row_is_read_and_an_undeployed_one_is_removed_whatever_payload_it_kept() {
+        let values = |action| [Some("z"), Some("k"), Some("API_KEY"), Some(action), Some("5"), Some("{}")];
+        let key = RowKey::scoped(Kind::ApiKey, "a", "k");
+        assert_eq!(decode("z", KEY, values("DEPLOY")), Decoded::Row(Row::deployed(key.clone(), "{}")));
+        assert_eq!(decode("z", KEY, values("UNDEPLOY")), Decoded::Row(Row::removed(key)));
+    }
+
+    #[test]
+    fn z8_a_row_of_a_zone_that_differs_in_case_or_has_no_zone_is_foreign() {
+        let values = |zone| [zone, Some("k"), Some("API"), Some("DEPLOY"), Some("5"), Some("{}")];
+        assert_eq!(decode("z", "distributed_event:z:API:k", values(Some("Z"))), Decoded::Foreign);
+        assert_eq!(decode("z", "distributed_event:z:API:k", values(None)), Decoded::Foreign);
+    }
+
+    #[test]
+    fn l1_what_is_no_row_says_why() {
+        let good = [Some("z"), Some("k"), Some("API_KEY"), Some("DEPLOY"), Some("5"), Some("{}")];
+        for (place, value, word) in [
+            (1, None, "`id`"),
+            (2, Some("api_key"), "`type`"),
+            (3, Some("deploy"), "`syncAction`"),
+            (5, None, "`payload`"),
+        ] {
+            let mut values = good;
+            values[place] = value;
+            let Decoded::Malformed(reason) = decode("z", KEY, values) else { panic!("{word} was accepted") };
+            assert!(reason.contains(word), "{reason}");
+        }
+        let misplaced = decode("z", "distributed_event:z:API_KEY:k", good);
+        assert_eq!(misplaced, Decoded::Malformed("the key does not name the API or API product"));
+    }
+
+    #[test]
+    fn both_shapes_of_a_search_row_are_read() {
+        let pairs = [
+            ("__key", "distributed_event:z:API:k"),
+            ("clusterId", "z"),
+            ("id", "k"),
+            ("type", "API"),
+            ("syncAction", "DEPLOY"),
+            ("payload", "{}"),
+            ("unknown", "x"),
+        ];
+        let flat: MapDeserializer<'_, _, Error> = MapDeserializer::new(pairs.into_iter());
+        let row = NamedRow::deserialize(flat).unwrap();
+        let (key, fields) = row.clone().into_parts();
+        assert_eq!(&*key, "distributed_event:z:API:k");
+        let keys = ZoneKeys::new(ZoneName::new("z"));
+        let expected = Decoded::Row(Row::deployed(RowKey::new(Kind::Api, "k"), "{}"));
+        assert_eq!(decode_row(&keys, &key, fields), expected);
+        let nested =
+            serde_json::json!({ "values": [], "extra_attributes": std::collections::BTreeMap::from(pairs) });
+        assert_eq!(serde_json::from_value::<NamedRow>(nested).unwrap(), row);
+    }
+
+    #[test]
+    fn both_shapes_of_a_search_reply_are_read() {
+        let modern =
+            serde_json::json!([{ "attributes": [], "results": [{ "extra_attributes": { "id": "a" } }] }, 7]);
+        let reply: AggregateReply = serde_json::from_value(modern).unwrap();
+        assert_eq!((reply.rows.len(), reply.cursor), (1, 7));
+        let old = serde_json::json!([[1, { "id": "a" }, { "id": "b" }], 0]);
+        let reply: AggregateReply = serde_json::from_value(old).unwrap();
+        assert_eq!((reply.rows.len(), reply.cursor), (2, 0));
+        let empty: AggregateReply = serde_json::from_value(serde_json::json!([[0], 0])).unwrap();
+        assert_eq!(empty.rows.len(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn l1_any_bytes_are_a_row_or_not(
+            values in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..6)), 6),
+            valid in prop::collection::vec(any::<bool>(), 6),
+            key in "(distributed_event:z:)?.{0,12}",
+        ) {
+            let good: [&[u8]; 6] = [b"z", b"k", b"API_KEY", b"DEPLOY", b"5", b"{}"];
+            let mut given: [Option<&[u8]>; 6] = good.map(Some);
+            for (place, value) in values.iter().enumerate().filter(|(place, _)| !valid[*place]) {
+                given[place] = value.as_deref();
+            }
+            let _ = decode_row(&ZoneKeys::new(ZoneName::new("z")), &key, hmget(given));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The index that APIM's gateways read by (`zone-store.md` section 5): kept alive for them, and read through where that is
+//! safe.
+//!
+//! A cursor without a clause on `updatedAt` loses nothing (`cursor-truncation.md`). Everything else that an index gets
+//! wrong (being built, other letter case, names it cannot hold) is found before, or by comparing rows exactly; what is
+//! still missing then, the caller finds by counts and digests and reads by [`crate::scan`].
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustis::resp::{CommandBuilder, cmd};
+use zonegate_model::{Kind, Row, ZoneName};
+use zonegate_sync::port::{RowSink, StoreError};
+
+use crate::connect::{Link, Session};
+use crate::failure::CallError;
+use crate::layout::{Action, AggregateReply, Decoded, NamedRow, Skipped, ZoneKeys, decode_row, tag};
+use crate::reply::Reply;
+use crate::scan::{Ending, Pace, deliver};
+
+/// APIM's index of layout v2.
+const INDEX: &str = "distributed-event-search-idx-v2";
+
+/// What is known of the index on a server.
+#[derive(Default)]
+pub(crate) struct Search {
+    /// The generation of the control connection on which the index was last made sure of.
+    ensured: AtomicU64,
+    /// Whether its absence was already logged.
+    told: AtomicBool,
+}
+
+impl Search {
+    /// Creates the index unless this was seen to on the same connection. Never fails: without it zone and guarantees are
+    /// the same, only slower, and APIM's gateways see nothing.
+    pub(crate) async fn ensure(&self, link: &Link) {
+        let Ok(session) = link.session().await else { return };
+        if self.ensured.load(Ordering::Relaxed) == session.generation {
+            return;
+        }
+        if self.create(link, &session).await {
+            self.ensured.store(session.generation, Ordering::Relaxed);
+        }
+    }
+
+    /// The store lost its content, and so perhaps its index.
+    pub(crate) fn doubt(&self) {
+        self.ensured.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether there is nothing more to be done about the index on this connection.
+    async fn create(&self, link: &Link, session: &Session) -> bool {
+        match link.call_on::<Reply>(session, "FT.CREATE", create(), Duration::ZERO).await {
+            Ok(_) => {
+                tracing::info!(
+                    address = link.settings().address(),
+                    index = INDEX,
+                    "created the search index"
+                );
+                true
+            }
+            Err(error) if error.says("Index already exists") => true,
+            Err(error) if error.is_unreachable() => false,
+            Err(error) => {
+                self.tell(&error.error);
+                true
+            }
+        }
+    }
+
+    fn tell(&self, error: &StoreError) {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                "no search index, so rows are read key by key, with the same guarantees; APIM gateways can't read this \
+                 store. {error}"
+            );
+        }
+    }
+
+    /// Whether the index is there, built, and can hold the zone's name. Creates it where it is absent.
+    async fn is_usable(&self, link: &Link, session: &Session, zone: &ZoneName) -> Result<bool, StoreError> {
+        // A comma parts tags and blanks are cut off, so such a name finds nothing.
+        if zone.as_str().contains(',') || zone.as_str().trim() != zone.as_str() {
+            return Ok(false);
+        }
+        let info = cmd("FT.INFO").arg(INDEX);
+        match link.call_on::<Reply>(session, "FT.INFO", info, Duration::ZERO).await {
+            Ok(info) => {
+                let is_built =
+                    info.field("indexing").and_then(number).is_some_and(|indexing| indexing == 0.0);
+                if !is_built {
+                    tracing::info!("the search index is being built; reading key by key");
+                }
+                Ok(is_built)
+            }
+            Err(error) if error.is_unreachable() => Err(error.into()),
+            Err(error) if is_no_index(&error) => {
+                self.create(link, session).await;
+                Ok(false)
+            }
+            Err(error) => {
+                self.tell(&error.error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Delivers the rows that the index has: all that are deployed, or with `since` all that were written then or later.
+    pub(crate) async fn read(
+        &self,
+        link: &Link,
+        keys: &ZoneKeys,
+        since: Option<i64>,
+        sink: &mut impl RowSink,
+    ) -> Result<Ending, StoreError> {
+        let session = link.session().await?;
+        if !self.is_usable(link, &session, &keys.zone).await? {
+            return Ok(Ending::Unusable);
+        }
+        let zone = format!("@clusterId:{{{}}}", tag(keys.zone.as_str()));
+        let mut skipped = Skipped::default();
+        let outcome = match since {
+            Some(from) => {
+                let query = format!("{zone}@updatedAt:[{from} +inf]");
+                self.query(link, &session, keys, query, &mut skipped, sink).await
+            }
+            None => {
+                let mut outcome = Ok(Ending::Done);
+                for kind in Kind::ALL {
+                    let query = format!("{zone}@type:{{{kind}}}@syncAction:{{{}}}", Action::Deploy.name());
+                    outcome = self.query(link, &session, keys, query, &mut skipped, sink).await;
+                    if !matches!(outcome, Ok(Ending::Done)) {
+                        break;
+                    }
+                }
+                outcome
+            }
+        };
+        skipped.report(&link.settings().address());
+        outcome
+    }
+
+    async fn query(
+        &self,
+        link: &Link,
+        session: &Session,
+        keys: &ZoneKeys,
+        query: String,
+        skipped: &mut Skipped,
+        sink: &mut impl RowSink,
+    ) -> Result<Ending, StoreError> {
+        let mut pace = Pace::new(link.settings());
+        let mut command = Some(aggregate(&query, pace.rows()));
+        let mut rows = Vec::new();
+        loop {
+            // While the caller takes one part, the server works on the next.
+            let (fetched, taken) = tokio::join!(
+                async {
+                    let Some(command) = command.take() else { return Ok(None) };
+                    link.call_on::<AggregateReply>(session, "FT.AGGREGATE", command, Duration::ZERO)
+                        .await
+                        .map(Some)
+                },
+                deliver(sink, std::mem::take(&mut rows)),
+            );
+            if taken.is_err() {
+                if let Ok(Some(AggregateReply { cursor, .. })) = fetched
+                    && cursor != 0
+                {
+                    let close = cmd("FT.CURSOR").arg("DEL").arg(INDEX).arg(cursor);
+                    // The server forgets it after a while by itself.
+                    let _ = link.call_on::<Reply>(session, "FT.CURSOR DEL", close, Duration::ZERO).await;
+                }
+                return Ok(Ending::Stopped);
+            }
+            match fetched {
+                Ok(None) => return Ok(Ending::Done),
+                Ok(Some(reply)) => {
+                    rows = decode(keys, reply.rows, skipped);
+                    pace.learn(&rows);
+                    command = (reply.cursor != 0).then(|| next(reply.cursor, pace.rows()));
+                }
+                Err(error) if error.is_unreachable() => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!("the search index failed, reading key by key: {}", error.error);
+                    if is_no_index(&error) {
+                        self.doubt();
+                    }
+                    return Ok(Ending::Unusable);
+                }
+            }
+        }
+    }
+}
+
+fn decode(keys: &ZoneKeys, found: Vec<NamedRow>, skipped: &mut Skipped) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(found.len());
+    for (key, fields) in found.into_iter().map(NamedRow::into_parts) {
+        match decode_row(keys, &key, fields) {
+            Decoded::Row(row) => rows.push(row),
+            Decoded::Foreign => {}
+            Decoded::Malformed(reason) => skipped.add(&key, reason),
+        }
+    }
+    rows
+}
+
+fn create() -> CommandBuilder {
+    let words = [
+        INDEX,
+        "ON",
+        "HASH",
+        "PREFIX",
+        "1",
+        "distributed_event:",
+        "SCHEMA",
+        "clusterId",
+        "TAG",
+        "type",
+        "TAG",
+        "syncAction",
+        "TAG",
+        "updatedAt",
+        "NUMERIC",
+        "SORTABLE",
+    ];
+    words.into_iter().fold(cmd("FT.CREATE"), CommandBuilder::arg)
+}
+
+fn aggregate(query: &str, rows: usize) -> CommandBuilder {
+    let fields = ["@__key", "@clusterId", "@id", "@payload", "@type", "@syncAction"];
+    let command = cmd("FT.AGGREGATE").arg(INDEX).arg(query).arg("LOAD").arg(fields.len());
+    fields.into_iter().fold(command, CommandBuilder::arg).arg("WITHCURSOR").arg("COUNT").arg(rows)
+}
+
+fn next(cursor: i64, rows: usize) -> CommandBuilder {
+    cmd("FT.CURSOR").arg("READ").arg(INDEX).arg(cursor).arg("COUNT").arg(rows)
+}
+
+fn number(reply: &Reply) -> Option<f64> {
+    match reply {
+        Reply::Integer(number) => Some(if *number == 0 { 0.0 } else { 1.0 }),
+        Reply::Double(number) => Some(*number),
+        _ => reply.text()?.parse().ok(),
+    }
+}
+
+/// Two versions' words for it.
+fn is_no_index(error: &CallError) -> bool {
+    error.says("no such index") || error.says("unknown index name")
+}

@@ -1,0 +1,304 @@
+//! [`RedisStore`]: the zone store's port, put together from scripts, reads and the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustis::resp::cmd;
+use zonegate_model::{Epoch, NodeId, Revision, RowState, ZoneName};
+use zonegate_sync::port::{
+    Acquire, AcquireOutcome, Batch, Grant, LogItem, Manifest, Member, ReadMethod, RenewOutcome, RowSink,
+    StoreError, Synced, WriteOutcome, ZoneStore,
+};
+
+use crate::connect::Link;
+use crate::failure;
+use crate::follow::Follower;
+use crate::layout::{
+    Action, MANIFEST_FIELDS, ZoneKeys, decode_manifest, decode_member, encode_manifest, encode_member,
+    encode_rows, split_synced,
+};
+use crate::reply::Reply;
+use crate::scan::{self, Ending};
+use crate::script::{self, Script};
+use crate::search::Search;
+use crate::settings::RedisSettings;
+
+/// Time since the last renewal below which no holder counts as dead: it may just be connecting again.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// A zone's store in Redis.
+///
+/// Belongs to one zone and one gateway. Opens up to three connections when they are first needed: for short commands and
+/// writes, for reads of many rows, and for the log. Dropping the store closes them.
+pub struct RedisStore {
+    settings: Arc<RedisSettings>,
+    keys: ZoneKeys,
+    /// Leases, writes, the manifest, members. Its connection is also the one that shows that a primary lives.
+    control: Link,
+    /// Rows, so that a renewal of the lease never waits behind megabytes.
+    bulk: Link,
+    follower: Follower,
+    search: Search,
+}
+
+impl RedisStore {
+    /// A store that connects when first used. Neither blocks nor fails while Redis is down; calls do, quickly, with
+    /// [`zonegate_sync::port::StoreFailure::Unreachable`]. Calls must run within a Tokio runtime.
+    pub fn new(settings: RedisSettings, zone: ZoneName) -> Self {
+        let settings = Arc::new(settings);
+        let link = |purpose| Link::new(Arc::clone(&settings), purpose);
+        Self {
+            keys: ZoneKeys::new(zone),
+            control: link("control"),
+            bulk: link("bulk"),
+            follower: Follower::new(link("follow")),
+            search: Search::default(),
+            settings,
+        }
+    }
+
+    /// The zone.
+    pub fn zone(&self) -> &ZoneName {
+        &self.keys.zone
+    }
+
+    /// `host:port`, for people.
+    pub fn address(&self) -> String {
+        self.settings.address()
+    }
+
+    async fn run(&self, script: &Script, keys: &[&str], arguments: &[&str]) -> Result<Reply, StoreError> {
+        script.run(&self.control, keys, arguments).await
+    }
+
+    fn unknown_answer(&self, script: &Script) -> StoreError {
+        failure::malformed(&self.settings, script.name, "an unknown answer")
+    }
+
+    fn read_manifest(&self, fields: &Reply) -> Result<Option<Manifest>, StoreError> {
+        decode_manifest(fields).map_err(|field| {
+            let key = &self.keys.manifest;
+            let reason = format!("field `{field}` is missing or wrong; remove the key if nothing else can");
+            failure::malformed(&self.settings, &format!("the zone's manifest in `{key}`"), &reason)
+        })
+    }
+
+    async fn renew_once(
+        &self,
+        node: &NodeId,
+        grant: Grant,
+        time_to_live: Duration,
+    ) -> Result<RenewOutcome, StoreError> {
+        let [epoch, token] = grant_texts(grant);
+        let present = if self.control.is_present(&self.keys.alive(grant.token)) { "1" } else { "0" };
+        let arguments = [node.as_str(), &epoch, &token, &millis(time_to_live), present];
+        let reply = self.run(&script::RENEW, &[&self.keys.lease], &arguments).await?;
+        match script::answer(&reply) {
+            ("renewed", _) => Ok(RenewOutcome::Renewed),
+            ("lost", rest) => {
+                self.control.end_presence();
+                Ok(RenewOutcome::Lost(script::holder(&self.control, rest)?))
+            }
+            _ => Err(self.unknown_answer(&script::RENEW)),
+        }
+    }
+
+    /// Reads the answer of the two scripts that write.
+    fn write_outcome(&self, script: &Script, reply: &Reply) -> Result<WriteOutcome, StoreError> {
+        match script::answer(reply) {
+            ("written", _) => Ok(WriteOutcome::Written),
+            ("fenced", rest) => {
+                self.control.end_presence();
+                Ok(WriteOutcome::Fenced(script::holder(&self.control, rest)?))
+            }
+            ("unexpected", [manifest]) => {
+                self.search.doubt();
+                Ok(WriteOutcome::Unexpected(self.read_manifest(manifest)?))
+            }
+            _ => Err(self.unknown_answer(script)),
+        }
+    }
+}
+
+impl ZoneStore for RedisStore {
+    async fn acquire(&self, request: Acquire) -> Result<AcquireOutcome, StoreError> {
+        let (token, above) = (request.token.to_string(), request.above.to_string());
+        let (time_to_live, grace) = (millis(request.time_to_live), millis(GRACE));
+        let from_the_dead = if request.from_the_dead { "1" } else { "0" };
+        let arguments =
+            [request.node.as_str(), &token, &above, &time_to_live, from_the_dead, &self.keys.alive, &grace];
+        let reply = self.run(&script::ACQUIRE, &[&self.keys.lease, &self.keys.epoch], &arguments).await?;
+        let epoch = match script::answer(&reply) {
+            ("granted", [epoch]) => epoch.text().and_then(|epoch| epoch.parse().ok()),
+            ("held", rest) => {
+                return match script::holder(&self.control, rest)? {
+                    Some(holder) => Ok(AcquireOutcome::Held(holder)),
+                    None => Err(self.unknown_answer(&script::ACQUIRE)),
+                };
+            }
+            _ => None,
+        };
+        let Some(epoch) = epoch else { return Err(self.unknown_answer(&script::ACQUIRE)) };
+        let grant = Grant { epoch: Epoch(epoch), token: request.token };
+        // Only from the moment that the lease says so does the absence of a subscriber mean anything.
+        if self.control.show_presence(&self.keys.alive(request.token)).await
+            && let Ok(RenewOutcome::Lost(holder)) =
+                self.renew_once(&request.node, grant, request.time_to_live).await
+            && let Some(holder) = holder
+        {
+            return Ok(AcquireOutcome::Held(holder));
+        }
+        Ok(AcquireOutcome::Granted(grant))
+    }
+
+    async fn renew(
+        &self,
+        node: NodeId,
+        grant: Grant,
+        time_to_live: Duration,
+    ) -> Result<RenewOutcome, StoreError> {
+        self.renew_once(&node, grant, time_to_live).await
+    }
+
+    async fn release(&self, node: NodeId, grant: Grant) -> Result<(), StoreError> {
+        self.control.end_presence();
+        let [epoch, token] = grant_texts(grant);
+        let keys = [self.keys.lease.as_str(), &self.keys.manifest, &self.keys.log];
+        let length = self.settings.log_length.to_string();
+        self.run(&script::RELEASE, &keys, &[node.as_str(), &epoch, &token, &length]).await?;
+        Ok(())
+    }
+
+    async fn write(&self, batch: Batch) -> Result<WriteOutcome, StoreError> {
+        if batch.expected.is_none() {
+            self.search.doubt();
+        }
+        self.search.ensure(&self.control).await;
+
+        let row_keys: Vec<String> = batch.rows.iter().map(|row| self.keys.row(&row.key)).collect();
+        let mut keys = Vec::with_capacity(4 + row_keys.len());
+        keys.extend([self.keys.lease.as_str(), &self.keys.manifest, &self.keys.log, &self.keys.sync_state]);
+        keys.extend(row_keys.iter().map(String::as_str));
+
+        let manifest = &batch.manifest;
+        let [epoch, token] = grant_texts(batch.grant);
+        let (expected_store, expected_revision) = match batch.expected {
+            Some((store, revision)) => (store.to_string(), revision.to_string()),
+            None => (String::new(), String::new()),
+        };
+        let (store, revision) = (manifest.store.to_string(), manifest.revision.to_string());
+        let length = self.settings.log_length.to_string();
+        let logged = if batch.log_rows { encode_rows(&batch.rows) } else { String::new() };
+        let [from, to, _] = split_synced(manifest.synced);
+        let fields = encode_manifest(manifest);
+        let count = MANIFEST_FIELDS.to_string();
+
+        let mut arguments = Vec::with_capacity(16 + 2 * fields.len() + 4 * batch.rows.len());
+        arguments.extend([
+            batch.node.as_str(),
+            &epoch,
+            &token,
+            &expected_store,
+            &expected_revision,
+            &store,
+            &revision,
+        ]);
+        arguments.extend([length.as_str(), flag(batch.log_rows), &logged, self.keys.zone.as_str()]);
+        let is_whole = manifest.whole == manifest.revision;
+        arguments.extend([flag(is_whole), &self.settings.node_version, &from, &to, &count]);
+        arguments.extend(fields.iter().flat_map(|(name, value)| [*name, value]));
+        for row in &batch.rows {
+            let (action, payload) = match &row.state {
+                RowState::Deployed(payload) => (Action::Deploy, payload.as_str()),
+                RowState::Removed => (Action::Undeploy, ""),
+            };
+            arguments.extend([&row.key.id, row.key.kind.name(), action.name(), payload]);
+        }
+        let reply = self.run(&script::WRITE, &keys, &arguments).await?;
+        self.write_outcome(&script::WRITE, &reply)
+    }
+
+    async fn record_synced(
+        &self,
+        node: NodeId,
+        grant: Grant,
+        synced: Synced,
+    ) -> Result<WriteOutcome, StoreError> {
+        let [epoch, token] = grant_texts(grant);
+        let [from, to, reads] = split_synced(synced);
+        let keys = [self.keys.lease.as_str(), &self.keys.manifest, &self.keys.sync_state];
+        let (zone, version) = (self.keys.zone.as_str(), &self.settings.node_version);
+        let arguments = [node.as_str(), &epoch, &token, zone, version, &from, &to, &reads];
+        let reply = self.run(&script::RECORD_SYNCED, &keys, &arguments).await?;
+        self.write_outcome(&script::RECORD_SYNCED, &reply)
+    }
+
+    async fn manifest(&self) -> Result<Option<Manifest>, StoreError> {
+        let fields: Reply = self.control.call("HGETALL", cmd("HGETALL").key(&self.keys.manifest)).await?;
+        self.read_manifest(&fields)
+    }
+
+    async fn apim_state(&self) -> Result<Option<Synced>, StoreError> {
+        let fields: Reply = self.control.call("HGETALL", cmd("HGETALL").key(&self.keys.sync_state)).await?;
+        let zone = fields.field("clusterId").and_then(Reply::text);
+        let time = |name| fields.field(name).and_then(Reply::integer);
+        match (time("from"), time("to")) {
+            (Some(from), Some(to)) if zone == Some(self.keys.zone.as_str()) => {
+                Ok(Some(Synced { from, to, reads: 0 }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn read(&self, method: ReadMethod, sink: &mut impl RowSink) -> Result<(), StoreError> {
+        if method == ReadMethod::Index
+            && self.search.read(&self.bulk, &self.keys, None, sink).await? != Ending::Unusable
+        {
+            return Ok(());
+        }
+        scan::read(&self.bulk, &self.keys, None, sink).await?;
+        Ok(())
+    }
+
+    async fn read_since(&self, from: i64, sink: &mut impl RowSink) -> Result<(), StoreError> {
+        if self.search.read(&self.bulk, &self.keys, Some(from), sink).await? == Ending::Unusable {
+            scan::read(&self.bulk, &self.keys, Some(from), sink).await?;
+        }
+        Ok(())
+    }
+
+    async fn follow(&self, after: Revision, wait: Duration) -> Result<Vec<LogItem>, StoreError> {
+        self.follower.follow(&self.keys, after, wait).await
+    }
+
+    async fn heartbeat(&self, member: Member) -> Result<Vec<Member>, StoreError> {
+        let text = encode_member(&member)
+            .map_err(|error| failure::malformed(&self.settings, "this member", &error.to_string()))?;
+        let expiry = millis(self.settings.member_expiry);
+        let keys = [self.keys.members.as_str(), &self.keys.seen];
+        let reply = self.run(&script::HEARTBEAT, &keys, &[member.node.as_str(), &text, &expiry]).await?;
+        let pairs = reply.pairs();
+        let members: Vec<Member> =
+            pairs.iter().filter_map(|(node, text)| decode_member(node.text()?, text.text()?)).collect();
+        if members.len() < pairs.len() {
+            tracing::debug!(
+                left_out = pairs.len() - members.len(),
+                "entries of the zone's members cannot be read"
+            );
+        }
+        Ok(members)
+    }
+}
+
+fn grant_texts(grant: Grant) -> [String; 2] {
+    [grant.epoch.to_string(), grant.token.to_string()]
+}
+
+/// Whole milliseconds, at least one: Redis has nothing finer, and zero would mean at once.
+fn millis(duration: Duration) -> String {
+    duration.as_millis().max(1).to_string()
+}
+
+fn flag(flag: bool) -> &'static str {
+    if flag { "1" } else { "0" }
+}
