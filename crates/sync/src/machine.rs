@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonegate_model::{Moment, Revision, RowKey, StoreId};
+use zonegate_model::{Epoch, Moment, Revision, RowKey, StoreId};
 
 use crate::command::{CallId, Command, Input, Note, RepositoryRequest, StoreReply, StoreRequest};
 use crate::port::{RepositoryError, StageOp, Synced};
@@ -48,6 +48,8 @@ pub struct Machine {
     active: bool,
     /// The store's revision that `table` equals; `None` if it equals none.
     applied: Option<(StoreId, Revision)>,
+    /// Under which epoch that revision was written.
+    applied_epoch: Epoch,
     /// How far into the repository's time `table` reaches.
     synced: Option<Synced>,
     /// Commits that were handed over and not yet acknowledged.
@@ -77,6 +79,7 @@ impl Machine {
             table: RowTable::default(),
             active: false,
             applied: None,
+            applied_epoch: Epoch(0),
             synced: None,
             commits_under_way: 0,
             ready: false,

@@ -25,6 +25,8 @@ pub(super) struct Election {
     patience_ends: Option<Duration>,
     back_off: BackOff,
     released: bool,
+    /// The lease is given up for somebody fitter.
+    giving_away: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,7 @@ impl Election {
             patience_ends: None,
             back_off: BackOff::new(Duration::from_millis(100), Duration::from_secs(2)),
             released: false,
+            giving_away: false,
         }
     }
 
@@ -66,8 +69,10 @@ impl Machine {
         }
         if let Some(leader) = &self.leadership {
             let (grant, has_lease, writing) = (leader.grant, leader.has_lease, leader.is_writing());
-            if self.stopping {
-                if has_lease && !writing {
+            if self.stopping && !has_lease {
+                self.step_down();
+            } else if self.stopping || self.election.giving_away {
+                if !writing {
                     let node = self.settings.node.clone();
                     let call = self.call_store(StoreRequest::Release { node, grant });
                     self.election.call = Some((call, LeaseCall::Release));
@@ -148,7 +153,10 @@ impl Machine {
             }
             StoreReply::Renewed(Ok(RenewOutcome::Lost(holder))) => self.lost_lease(holder),
             StoreReply::Released(_) => {
-                self.election.released = true;
+                self.election.released = self.stopping;
+                self.election.giving_away = false;
+                self.election.next_at = self.now.elapsed + COLD_PATIENCE;
+                self.election.patience_ends = None;
                 if let Some(leader) = &self.leadership {
                     let epoch = leader.grant.epoch;
                     self.note(Note::Released { epoch });
@@ -198,6 +206,11 @@ impl Machine {
             self.note(Note::Deposed { epoch, by });
             self.step_down();
         }
+    }
+
+    /// Gives the lease up, although this node goes on.
+    pub(super) fn give_lease_away(&mut self) {
+        self.election.giving_away = true;
     }
 
     /// A primary gave up the lease in good order: ask at once.

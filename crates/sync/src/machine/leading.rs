@@ -29,6 +29,8 @@ pub(super) struct Leadership {
     /// Publishing waits for the repository to have been read since the promotion.
     gate: Gate,
     new_store: bool,
+    /// What the store held when it was decided to read the repository first.
+    set_aside: Option<Manifest>,
     /// The whole repository was read under this leadership: what this node has is right whatever the store says.
     imported: bool,
     verified_at: Option<Duration>,
@@ -120,6 +122,7 @@ impl Machine {
             back_off: BackOff::new(Duration::from_millis(50), Duration::from_secs(2)),
             gate: Gate::Attempt,
             new_store: false,
+            set_aside: None,
             imported: false,
             verified_at: None,
         });
@@ -365,15 +368,16 @@ impl Machine {
             if self.active {
                 self.verify(None, true, Gate::Attempt);
             } else {
-                self.import_first();
+                self.import_first(None);
             }
             return;
         };
-        let same_store = known.is_some_and(|(store, _)| store == manifest.store);
+        let same_store = known.is_some_and(|(store, _)| store == manifest.store)
+            && (has_written || manifest.epoch >= self.applied_epoch);
         let ahead = known.is_some_and(|(_, revision)| revision > manifest.revision);
         let settled = manifest.whole == manifest.revision;
         if !self.active {
-            if settled { self.catch_up(&manifest) } else { self.import_first() }
+            if settled { self.catch_up(&manifest) } else { self.import_first(Some(manifest)) }
         } else if same_store && ahead {
             // Rolled back. What this node has is newer; another store id tells everybody that history was left.
             self.verify(Some(&manifest), true, Gate::Attempt);
@@ -381,7 +385,7 @@ impl Machine {
             self.verify(Some(&manifest), false, Gate::Open);
         } else if !same_store || has_written {
             // This node went on by itself, or history went on without it: neither state is known to be the newer one.
-            self.import_first();
+            self.import_first(Some(manifest));
         } else if known.is_some_and(|(_, revision)| revision == manifest.revision) {
             if manifest.digests == *self.table.digests() {
                 self.steady(manifest, &BTreeMap::new());
@@ -419,7 +423,7 @@ impl Machine {
     /// The reader cannot get to where the store stands.
     pub(super) fn cannot_catch_up(&mut self) {
         self.pause_reader();
-        self.import_first();
+        self.import_first(None);
     }
 
     /// Reading failed while catching up.
@@ -430,10 +434,8 @@ impl Machine {
     fn steady(&mut self, manifest: Manifest, open: &BTreeMap<RowKey, Option<Digest>>) {
         let Some(leader) = &mut self.leadership else { return };
         leader.pending = Pending::default();
-        if manifest.whole != manifest.revision
-            && let Some(unit) = open.keys().find_map(RowKey::unit)
-        {
-            leader.pending.mark_partial(Arc::clone(unit));
+        if manifest.whole != manifest.revision {
+            leader.pending.mark_unsettled();
         }
         for (key, in_store) in open {
             leader.pending.found(key, *in_store, &self.table);
@@ -445,8 +447,9 @@ impl Machine {
             Some(self.synced.map_or(synced, |own| Synced { reads: own.reads.max(synced.reads), ..synced }));
     }
 
-    fn import_first(&mut self) {
+    fn import_first(&mut self, found: Option<Manifest>) {
         if let Some(leader) = &mut self.leadership {
+            leader.set_aside = found;
             leader.phase = Phase::ImportFirst;
             leader.stored = None;
             leader.gate = Gate::Success;
@@ -498,13 +501,9 @@ impl Machine {
             leader.pending.found(&key, None, &self.table);
         }
         leader.verified_at = Some(self.now.elapsed);
-        if let Some(manifest) = &manifest
-            && manifest.whole != manifest.revision
-            && !leader.new_store
-        {
-            // Which unit is open is not known; an empty name never is, so the first batch that ends at a boundary
-            // with nothing else pending closes it.
-            leader.pending.mark_partial(Arc::from(""));
+        let whole = manifest.as_ref().is_some_and(|manifest| manifest.whole == manifest.revision);
+        if manifest.is_some() && (!whole || !leader.pending.is_empty()) {
+            leader.pending.mark_unsettled();
         }
         leader.stored = Some(Stored { manifest, digests: found });
         leader.phase = Phase::Steady;
@@ -520,10 +519,11 @@ impl Machine {
         leader.phase = Phase::Steady;
         leader.new_store = false;
         leader.pending.written(&batch.rows, partial, &self.table);
-        let Manifest { store, revision, whole, digests, .. } = batch.manifest;
+        let Manifest { store, revision, whole, epoch, digests, .. } = batch.manifest;
         leader.stored = Some(Stored { digests, manifest: Some(batch.manifest) });
         let clean = leader.pending.is_empty();
         self.applied = clean.then_some((store, revision));
+        self.applied_epoch = epoch;
         self.counters.batches += 1;
         self.counters.rows_written += batch.rows.len() as u64;
         let rows = batch.rows.len() as u64;
@@ -550,12 +550,32 @@ impl Machine {
         if success || leader.gate == Gate::Attempt {
             leader.gate = Gate::Open;
         }
-        if success && full {
+        if !success && leader.phase == Phase::ImportFirst {
+            self.leader_without_repository();
+        } else if success && full {
             leader.imported = true;
             if leader.phase == Phase::ImportFirst {
                 leader.phase = Phase::Survey;
                 leader.next_at = self.now.elapsed;
             }
+        }
+    }
+
+    /// The repository, which would tell who is right, does not answer.
+    fn leader_without_repository(&mut self) {
+        if !self.active {
+            // A member that has a state can do more with the lease than this node.
+            if self.other_member_has_state() {
+                self.give_lease_away();
+            }
+            return;
+        }
+        let Some(leader) = &mut self.leadership else { return };
+        // A store that is whole serves those that start; it waits until the repository is back. One that nobody can
+        // start from is replaced by what this node serves, as another store, so that members with more keep theirs.
+        let unusable = leader.set_aside.as_ref().is_some_and(|manifest| manifest.whole != manifest.revision);
+        if unusable && let Some(manifest) = leader.set_aside.take() {
+            self.verify(Some(&manifest), true, Gate::Open);
         }
     }
 

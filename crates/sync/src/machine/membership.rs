@@ -53,6 +53,12 @@ impl Machine {
         self.membership.next_at = self.now.elapsed + self.settings.heartbeat_interval;
     }
 
+    /// Whether another member serves a state.
+    pub(super) fn other_member_has_state(&self) -> bool {
+        let others = self.membership.members.iter().filter(|member| member.node != self.settings.node);
+        others.into_iter().any(|member| member.applied.is_some() || member.wants_audit)
+    }
+
     pub(super) fn on_members_reply(&mut self, reply: StoreReply) {
         self.membership.call = None;
         if let StoreReply::Members(Ok(members)) = reply {

@@ -18,6 +18,9 @@ pub(super) struct Pending {
     rows: BTreeMap<Place, Option<Digest>>,
     /// A unit of which a part was written: it is finished before anything else.
     partial: Option<Arc<str>>,
+    /// The store holds something that is no whole state of anybody, in units that are not known: nothing that is written
+    /// makes it whole before everything is.
+    unsettled: bool,
 }
 
 /// Rows of the next batch.
@@ -40,7 +43,7 @@ impl Pending {
 
     /// Nothing has to be written, neither rows nor the end of a unit.
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.partial.is_none()
+        self.rows.is_empty() && self.partial.is_none() && !self.unsettled
     }
 
     /// The state's row `key` has changed; `before` is what state and store had in common until now, unless the row
@@ -64,10 +67,9 @@ impl Pending {
         }
     }
 
-    /// Some unit in the store may be half written: the next batch must not count as whole before it is finished. With
-    /// no row of it pending, an empty batch closes it.
-    pub(super) fn mark_partial(&mut self, unit: Arc<str>) {
-        self.partial = Some(unit);
+    /// The store is not whole, or holds what nobody wrote. With no row pending, an empty batch settles it.
+    pub(super) fn mark_unsettled(&mut self) {
+        self.unsettled = true;
     }
 
     /// The next batch, or `None` if there is nothing to write.
@@ -84,7 +86,8 @@ impl Pending {
         let first = self.partial.as_ref().map(|unit| Some(Arc::clone(unit)));
         let of_partial = self.rows.iter().filter(|((unit, _), _)| first.as_ref() == Some(unit));
         let others = self.rows.iter().filter(|((unit, _), _)| first.as_ref() != Some(unit));
-        let mut cut = Cut { rows: Vec::new(), digests: *stored, whole: true, last: true, partial: None };
+        let mut cut =
+            Cut { rows: Vec::new(), digests: *stored, whole: !self.unsettled, last: true, partial: None };
         let mut bytes = 0;
         // Where the batch can end without leaving a unit half written.
         let mut boundary: Option<(usize, Digests)> = None;
@@ -116,6 +119,7 @@ impl Pending {
             cut.rows.push(row);
             current = Some(unit);
         }
+        cut.whole = true;
         Some(cut)
     }
 
@@ -125,6 +129,7 @@ impl Pending {
             self.settle(place(&row.key), row.digest(), table);
         }
         self.partial = partial;
+        self.unsettled &= !self.rows.is_empty();
     }
 }
 

@@ -18,6 +18,9 @@ use crate::random::BackOff;
 
 use full::FullRead;
 
+/// Pause after the first read that could not be proven; doubled for each further one, up to 64 times.
+const UNPROVEN_PAUSE: Duration = Duration::from_millis(250);
+
 /// The reading side of a member.
 pub(super) struct Reader {
     pub(super) call: Option<CallId>,
@@ -119,6 +122,13 @@ impl Machine {
             self.stage(StageOp::Abort);
         }
         self.reader.state = State::Looking { next_at: self.now.elapsed };
+    }
+
+    /// Looks at the manifest again after a read that could not be proven. Reading everything is dear, so the pause grows.
+    fn look_after_unproven(&mut self) {
+        self.drop_reading();
+        let pause = UNPROVEN_PAUSE * 2_u32.pow(self.reader.unproven.min(6));
+        self.reader.state = State::Looking { next_at: self.now.elapsed + pause };
     }
 
     /// Looks at the manifest again after a pause that grows with each failure.
@@ -263,6 +273,10 @@ impl Machine {
         };
         self.election.saw_epoch(manifest.epoch);
         if manifest.whole == Revision(0) {
+            // Being filled. A node that has a state is not behind that.
+            if self.active && !self.equals(&manifest) {
+                self.hold_against(&manifest);
+            }
             self.look_at_next_poll();
         } else if !self.active {
             self.begin_full(FullReadReason::Start, self.method(), Some(manifest));
@@ -275,27 +289,15 @@ impl Machine {
 
     /// An active state meets a manifest: does the log continue from it, or has history been left?
     fn place_in(&mut self, manifest: Manifest) {
+        let continues = self.reader.hold.is_none() && manifest.epoch >= self.applied_epoch;
         match self.applied {
             Some((store, revision))
-                if store == manifest.store && revision <= manifest.revision && self.reader.hold.is_none() =>
+                if continues && store == manifest.store && revision <= manifest.revision =>
             {
                 self.stand_at(store, revision);
             }
             _ => {
-                // Ahead of the store, or of another filling of it. See `Synced::reads` for when it can be followed
-                // again without going back in time.
-                let seen = match self.reader.hold {
-                    Some((store, reads)) if store == manifest.store && reads <= manifest.synced.reads => {
-                        reads
-                    }
-                    _ => {
-                        let found = Some((manifest.store, manifest.revision));
-                        self.note(Note::StoreChanged { known: self.applied, found });
-                        self.note(Note::HoldingNewerState);
-                        manifest.synced.reads
-                    }
-                };
-                self.reader.hold = Some((manifest.store, seen));
+                let seen = self.hold_against(&manifest);
                 if manifest.synced.reads >= seen + 2 {
                     self.begin_full(FullReadReason::OtherStore, self.method(), Some(manifest));
                 } else {
@@ -303,6 +305,22 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Keeps this node's state against what the store says, since it may be the newer one. Answers how many whole reads of
+    /// the repository the store had seen when that began; see `Synced::reads` for when it ends.
+    fn hold_against(&mut self, manifest: &Manifest) -> u64 {
+        if let Some((store, reads)) = self.reader.hold
+            && store == manifest.store
+            && reads <= manifest.synced.reads
+        {
+            return reads;
+        }
+        let found = Some((manifest.store, manifest.revision));
+        self.note(Note::StoreChanged { known: self.applied, found });
+        self.note(Note::HoldingNewerState);
+        self.reader.hold = Some((manifest.store, manifest.synced.reads));
+        manifest.synced.reads
     }
 
     fn equals(&self, manifest: &Manifest) -> bool {
@@ -314,6 +332,7 @@ impl Machine {
         let revision = (manifest.store, manifest.revision);
         if self.applied != Some(revision) {
             self.applied = Some(revision);
+            self.applied_epoch = manifest.epoch;
             self.stage(StageOp::Begin { full: false });
             self.commit(Some(revision));
         }

@@ -34,7 +34,12 @@ impl Machine {
         let State::Following(following) = &mut self.reader.state else { return false };
         let manifest = entry.manifest;
         self.election.saw_epoch(manifest.epoch);
-        if manifest.store != following.store || manifest.revision != following.position.next() {
+        let forked = manifest.store != following.store || manifest.epoch < self.applied_epoch;
+        if forked {
+            self.history_forked(&manifest);
+            return false;
+        }
+        if manifest.revision != following.position.next() {
             self.left_the_log(FullReadReason::LogGap, Some(manifest));
             return false;
         }
@@ -68,11 +73,12 @@ impl Machine {
                 kind: Some(kind),
                 method: ReadMethod::Index,
             });
-            self.left_the_log(FullReadReason::DigestMismatch, Some(manifest.clone()));
+            self.history_forked(manifest);
             return false;
         }
         let revision = (manifest.store, manifest.revision);
         self.applied = Some(revision);
+        self.applied_epoch = manifest.epoch;
         self.synced = Some(manifest.synced);
         let changed = self.table.differing_rows(&undo);
         self.stage(StageOp::Begin { full: false });
@@ -102,6 +108,17 @@ impl Machine {
             _ if catching_up => self.cannot_catch_up(),
             _ => self.reader.state = State::Looking { next_at: self.now.elapsed },
         }
+    }
+
+    /// What the store says cannot follow from what this node has. Which of the two is newer is not known.
+    fn history_forked(&mut self, manifest: &Manifest) {
+        self.forget_open();
+        if self.catching_up().is_some() {
+            self.cannot_catch_up();
+            return;
+        }
+        self.hold_against(manifest);
+        self.reader.state = State::Looking { next_at: self.now.elapsed + self.settings.poll_interval };
     }
 
     /// Rows of an unfinished unit were never staged, so forgetting them is all there is to do.
@@ -135,7 +152,7 @@ impl Machine {
                 if self.equals(&manifest) {
                     self.synced = Some(manifest.synced);
                 } else {
-                    self.left_the_log(FullReadReason::DigestMismatch, Some(manifest));
+                    self.history_forked(&manifest);
                     return;
                 }
             }

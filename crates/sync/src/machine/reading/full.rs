@@ -162,6 +162,7 @@ impl Machine {
         self.adopt(fresh);
         let revision = (manifest.store, manifest.revision);
         self.applied = Some(revision);
+        self.applied_epoch = manifest.epoch;
         self.synced = Some(manifest.synced);
         self.commit(Some(revision));
         self.note(Note::Activated { revision: Some(revision), rows: manifest.digests.total() });
@@ -180,7 +181,7 @@ impl Machine {
             if self.catching_up().is_some() {
                 self.cannot_catch_up();
             } else {
-                self.look_later();
+                self.look_after_unproven();
             }
             return;
         }
