@@ -22,12 +22,20 @@ pub(crate) use reading::Cursor;
 /// How long an entry among the members lasts without being refreshed.
 const MEMBER_TIME_TO_LIVE: Duration = Duration::from_secs(5);
 
+/// Nobody who renewed within this time counts as dead.
+const GRACE: Duration = Duration::from_millis(400);
+/// Most log items in one answer.
+const MOST_ITEMS: usize = 16;
+
 /// The lease as it lies in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lease {
     pub(crate) node: NodeId,
     pub(crate) grant: Grant,
     pub(crate) expires_at: Duration,
+    renewed_at: Duration,
+    /// The holder has shown its connection, so that it means something if that is gone.
+    shown: bool,
 }
 
 impl Lease {
@@ -45,7 +53,7 @@ struct Stored {
 }
 
 /// Place of an item in the log: revision, and epoch for a release (0 for a batch).
-type Place = (u64, u64);
+pub(crate) type Place = (u64, u64);
 
 /// Everything that a server would write into its own backup. Cloning it is taking an image.
 #[derive(Clone, Default)]
@@ -114,20 +122,29 @@ impl Store {
 
     /// Grants the lease, or says who has it.
     pub(crate) fn acquire(&mut self, now: Duration, request: &Acquire) -> AcquireOutcome {
-        // The adapter subscribes to the channel of the token before it asks, and leaves that of an earlier request.
-        self.connected.insert(request.node.clone(), request.token.0);
         if let Some(lease) = self.lease(now) {
-            let alive = self.connected.get(&lease.node) == Some(&lease.grant.token.0);
-            if alive || !request.from_the_dead {
+            // A holder that asks has lost the answer to an earlier request, and the token with it.
+            let own = lease.node == request.node;
+            if !own && !(request.from_the_dead && self.is_dead(now, lease)) {
                 return AcquireOutcome::Held(lease.holder(now));
             }
         }
         let epoch = self.content.epoch.max(request.above.0) + 1;
         self.content.epoch = epoch;
         let grant = Grant { epoch: Epoch(epoch), token: request.token };
+        let expires_at = now + request.time_to_live;
         self.content.lease =
-            Some(Lease { node: request.node.clone(), grant, expires_at: now + request.time_to_live });
+            Some(Lease { node: request.node.clone(), grant, expires_at, renewed_at: now, shown: false });
         AcquireOutcome::Granted(grant)
+    }
+
+    /// Whether the server sees that a holder's connection is gone. It can be wrong: the connection may come back.
+    fn is_dead(&self, now: Duration, lease: &Lease) -> bool {
+        lease.shown && now > lease.renewed_at + GRACE && !self.sees(&lease.node, lease.grant)
+    }
+
+    fn sees(&self, node: &NodeId, grant: Grant) -> bool {
+        self.connected.get(node) == Some(&grant.token.0)
     }
 
     /// Whether a write under this grant passes the fence.
@@ -154,13 +171,18 @@ impl Store {
         time_to_live: Duration,
     ) -> RenewOutcome {
         if self.mutant == Some(Mutant::RenewAnyway) {
-            self.content.lease = Some(Lease { node: node.clone(), grant, expires_at: now + time_to_live });
+            let expires_at = now + time_to_live;
+            self.content.lease =
+                Some(Lease { node: node.clone(), grant, expires_at, renewed_at: now, shown: true });
             return RenewOutcome::Renewed;
         }
+        let seen = self.sees(node, grant);
         if self.lease(now).is_some_and(|lease| lease.node == *node && lease.grant == grant)
             && let Some(lease) = &mut self.content.lease
         {
             lease.expires_at = now + time_to_live;
+            lease.renewed_at = now;
+            lease.shown = seen;
             return RenewOutcome::Renewed;
         }
         RenewOutcome::Lost(self.holder(now))
@@ -173,7 +195,11 @@ impl Store {
         }
         self.content.lease = None;
         let revision = self.manifest().map_or(0, |manifest| manifest.revision.0);
-        self.append((revision, grant.epoch.0), LogItem::Released(grant.epoch));
+        let place = (revision, grant.epoch.0);
+        // Only a hint, so it may be left out where the log is ahead.
+        if self.content.log.back().is_none_or(|(last, _)| *last < place) {
+            self.append(place, LogItem::Released(grant.epoch));
+        }
         true
     }
 
@@ -202,7 +228,9 @@ impl Store {
         if self.mutant == Some(Mutant::AlwaysWhole) {
             manifest.whole = manifest.revision;
         }
-        if known.is_none_or(|(store, _)| store != manifest.store) {
+        let place = (manifest.revision.0, 0);
+        let is_other = known.is_none_or(|(store, _)| store != manifest.store);
+        if is_other || self.content.log.back().is_some_and(|(last, _)| *last >= place) {
             self.content.log.clear();
         }
         if manifest.whole == manifest.revision {
@@ -213,7 +241,7 @@ impl Store {
         }
         let rows = batch.log_rows.then(|| batch.rows.clone());
         let entry = LogEntry { manifest: manifest.clone(), rows };
-        self.append((manifest.revision.0, 0), LogItem::Committed(Box::new(entry)));
+        self.append(place, LogItem::Committed(Box::new(entry)));
         self.content.manifest = Some(Arc::new(manifest));
         WriteOutcome::Written
     }
@@ -243,20 +271,28 @@ impl Store {
             return WriteOutcome::Fenced(self.holder(now));
         }
         let Some(manifest) = &mut self.content.manifest else { return WriteOutcome::Unexpected(None) };
-        Arc::make_mut(manifest).synced = synced;
-        self.content.apim_state = Some(synced);
+        let manifest = Arc::make_mut(manifest);
+        manifest.synced = synced;
+        if manifest.whole == manifest.revision {
+            self.content.apim_state = Some(synced);
+        }
         WriteOutcome::Written
     }
 
-    /// Log items after a revision; none means that the follower waits. A release that follows the batch with that
-    /// revision is one of them.
-    pub(crate) fn items_after(&self, after: Revision) -> Vec<LogItem> {
-        let items = self.content.log.iter().filter(|(place, _)| *place > (after.0, 0));
-        let mut items: Vec<LogItem> = items.map(|(_, item)| item.clone()).collect();
+    /// Log items after a place, with the place of the last of them; none means that the follower waits.
+    pub(crate) fn items_after(&self, after: Place) -> (Vec<LogItem>, Place) {
+        let items = self.content.log.iter().filter(|(place, _)| *place > after).take(MOST_ITEMS);
+        let mut last = after;
+        let mut items: Vec<LogItem> = items
+            .map(|(place, item)| {
+                last = *place;
+                item.clone()
+            })
+            .collect();
         if self.mutant == Some(Mutant::HiddenGap) && items.len() > 1 {
             hide_gap(&mut items);
         }
-        items
+        (items, last)
     }
 
     /// Enters a member and answers all that are alive.
@@ -271,8 +307,14 @@ impl Store {
         self.connected.remove(node);
     }
 
-    /// A node's connection is back, subscribed to the channel of a token.
+    /// A node's connection is there, subscribed to the channel of a token.
     pub(crate) fn connect(&mut self, node: NodeId, token: u128) {
+        if let Some(lease) = &mut self.content.lease
+            && lease.node == node
+            && lease.grant.token.0 == token
+        {
+            lease.shown = true;
+        }
         self.connected.insert(node, token);
     }
 }

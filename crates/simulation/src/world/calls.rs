@@ -14,7 +14,7 @@ use zonegate_sync::{CallId, Input, RepositoryReply, RepositoryRequest, StoreRepl
 use super::{Address, Caller, Event, World};
 use crate::mutant::Mutant;
 use crate::repository::{AllRead, WindowRead};
-use crate::store::{Cursor, Store};
+use crate::store::{Cursor, Place, Store};
 use crate::violation::{Finding, Guarantee};
 
 /// How long the driver waits for the store.
@@ -38,7 +38,7 @@ pub(super) enum RepositoryWork {
 pub(super) struct Waiter {
     id: u64,
     caller: Caller,
-    after: Revision,
+    after: Place,
 }
 
 fn store_error(failure: StoreFailure) -> StoreError {
@@ -185,6 +185,9 @@ impl World {
                 if let AcquireOutcome::Granted(grant) = &outcome {
                     self.summary.grants += 1;
                     self.mark(grant.epoch.0);
+                    // The adapter subscribes to the grant's channel and shows that it did.
+                    let after = self.network.millis(1, 20);
+                    self.queue.push(now + after, Event::Connect(caller.address));
                     self.history.note(now, |line| {
                         line.put(format_args!("store: epoch {} granted to {}", grant.epoch, request.node))
                     });
@@ -301,14 +304,24 @@ impl World {
     }
 
     fn follow(&mut self, caller: Caller, after: Revision, wait: Duration) {
-        let items = self.store.items_after(after);
+        // The adapter remembers the last item, so that a release comes once although the revision stays the same.
+        let last = self.process(caller.address).map_or((0, 0), |process| process.log_place);
+        let after = if last.0 == after.0 { last } else { (after.0, 0) };
+        let (items, last) = self.store.items_after(after);
         if !items.is_empty() || wait.is_zero() {
-            return self.reply_from_store(caller, StoreReply::Followed(Ok(items)));
+            return self.followed(caller, items, last);
         }
         let id = self.next_waiter;
         self.next_waiter += 1;
         self.waiters.push(Waiter { id, caller, after });
         self.queue.push(self.now + wait, Event::FollowOver(id));
+    }
+
+    fn followed(&mut self, caller: Caller, items: Vec<LogItem>, last: Place) {
+        if let Some(process) = self.process(caller.address).filter(|_| !items.is_empty()) {
+            process.log_place = last;
+        }
+        self.reply_from_store(caller, StoreReply::Followed(Ok(items)));
     }
 
     pub(super) fn follow_over(&mut self, id: u64) {
@@ -321,11 +334,11 @@ impl World {
     /// The log has something new.
     fn wake_waiters(&mut self) {
         for waiter in std::mem::take(&mut self.waiters) {
-            let items: Vec<LogItem> = self.store.items_after(waiter.after);
+            let (items, last) = self.store.items_after(waiter.after);
             if items.is_empty() {
                 self.waiters.push(waiter);
             } else {
-                self.reply_from_store(waiter.caller, StoreReply::Followed(Ok(items)));
+                self.followed(waiter.caller, items, last);
             }
         }
     }

@@ -19,8 +19,8 @@ const WITHOUT_REPOSITORY: Duration = Duration::from_secs(40);
 pub(super) enum Stage {
     /// Things go wrong.
     Faults,
-    /// Only the repository is away. `must`: every gateway has to be ready before it comes back.
-    WithoutRepository { until: Duration, must: bool },
+    /// Only the repository is away.
+    WithoutRepository { until: Duration },
     /// Nothing is wrong any more.
     Settling { until: Duration },
     /// All was well; a gateway was started afresh to see that the store alone can start it.
@@ -42,9 +42,7 @@ impl World {
         self.stage = if self.plan.ends_without_repository {
             let until = self.now + WITHOUT_REPOSITORY;
             self.weather.repository_down_until = until;
-            let served = self.gateways.iter().filter_map(|gateway| gateway.process.as_ref());
-            let must = served.map(|process| process.served.activations).any(|count| count > 0);
-            Stage::WithoutRepository { until, must }
+            Stage::WithoutRepository { until }
         } else {
             Stage::Settling { until: self.now + PATIENCE }
         };
@@ -56,10 +54,10 @@ impl World {
     pub(super) fn look(&mut self) -> Result<(), Finding> {
         match self.stage {
             Stage::Faults | Stage::Well => {}
-            Stage::WithoutRepository { until, must } => {
+            Stage::WithoutRepository { until } => {
                 let troubles = self.troubles_without_repository();
                 if troubles.is_none() || self.now >= until {
-                    if let Some(trouble) = troubles.filter(|_| must) {
+                    if let Some(trouble) = troubles.filter(|_| self.somebody_knows()) {
                         return Err(Finding::new(Guarantee::A1, trouble));
                     }
                     self.weather.repository_down_until = Duration::ZERO;
@@ -95,6 +93,17 @@ impl World {
         let processes = processes.filter_map(|(index, gateway)| Some((index, gateway.process.as_ref()?)));
         let all = processes.map(|(index, process)| (index, process.machine.status()));
         all.filter(|(_, status)| matches!(status.role, Role::Primary { .. })).collect()
+    }
+
+    /// Whether a state of the zone is left anywhere: in a gateway or in the store. A store that was altered by hand
+    /// can be neither believed nor, without the repository, always put right.
+    fn somebody_knows(&self) -> bool {
+        if self.store.is_tampered() {
+            return false;
+        }
+        let mut running = self.gateways.iter().filter_map(|gateway| gateway.process.as_ref());
+        running.any(|process| process.ready)
+            || self.store.manifest().is_some_and(|manifest| manifest.whole == manifest.revision)
     }
 
     /// Without the repository, everybody starts from the store or goes on with what it has, and somebody leads.

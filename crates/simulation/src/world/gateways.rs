@@ -9,6 +9,7 @@ use zonegate_sync::{CallId, Command, Input, Machine, Mode, Note, Settings, Store
 use super::{Address, Caller, Event, World};
 use crate::mutant::Mutant;
 use crate::served::{Served, Staged};
+use crate::store::Place;
 use crate::violation::{Finding, Guarantee};
 
 /// How long the binary gives a process to stop in good order.
@@ -38,6 +39,8 @@ pub(super) struct Process {
     stopping: bool,
     /// Token of the grant whose channel the adapter is subscribed to.
     pub(super) token: Option<u128>,
+    /// The last log item that the adapter was answered.
+    pub(super) log_place: Place,
     /// When it was last told something, and how often at that time.
     busy: (Duration, u32),
 }
@@ -78,6 +81,7 @@ impl World {
             ready: false,
             stopping: false,
             token: None,
+            log_place: (0, 0),
             busy: (self.now, 0),
         });
         self.history.note(self.now, |line| line.put(format_args!("{node}: starts")));
