@@ -1,5 +1,10 @@
 //! The writer against a real PostgreSQL and a SQLite file.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside of the functions that clippy knows as tests"
+)]
+
 use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool};
 use zonegate_management_writer::{ApiSpec, FillSpec, KeySpec, ManagementWriter, SubscriptionSpec};
 use zonegate_testkit::folders::RunFolder;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::lenient;
+
 /// A definition with what the management side says about its deployment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -12,10 +14,10 @@ pub struct ApiPayload {
     /// The V2 or V4 definition, an object, kept as text until `zonegate-definition` reads it.
     pub definition: Box<RawValue>,
     /// False: not to be served.
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient::or_default", default)]
     pub enabled: bool,
     /// When it was deployed: the repository event's `createdAt`, milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient::millis", default, skip_serializing_if = "Option::is_none")]
     pub deployed_at: Option<i64>,
     /// The deployment number, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

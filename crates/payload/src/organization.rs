@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::lenient;
+
 /// An organization with its platform flows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -10,9 +12,9 @@ pub struct OrganizationPayload {
     /// `{id, hrids, name, description, flowMode, flows, …}`, kept as text until `zonegate-definition` reads it.
     pub definition: Box<RawValue>,
     /// Always true in practice.
-    #[serde(default)]
+    #[serde(deserialize_with = "lenient::or_default", default)]
     pub enabled: bool,
     /// When it was deployed, milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient::millis", default, skip_serializing_if = "Option::is_none")]
     pub deployed_at: Option<i64>,
 }

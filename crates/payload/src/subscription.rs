@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::lenient;
+
 /// A subscription of an application to a plan.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubscriptionPayload {
     /// Id of the subscription.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub id: String,
     /// The API; absent for a product subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,20 +42,22 @@ pub struct SubscriptionPayload {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer_status: Option<String>,
     /// Not valid before, milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient::millis", skip_serializing_if = "Option::is_none")]
     pub starting_at: Option<i64>,
     /// Not valid after, milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "lenient::millis", skip_serializing_if = "Option::is_none")]
     pub ending_at: Option<i64>,
     /// For push subscriptions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Box<RawValue>>,
     /// Free metadata.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub metadata: BTreeMap<String, String>,
     /// STANDARD, PUSH.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// True when loaded together with its API.
+    #[serde(deserialize_with = "lenient::or_default")]
     pub force_dispatch: bool,
     /// Environment.
     #[serde(skip_serializing_if = "Option::is_none")]
