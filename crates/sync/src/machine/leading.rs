@@ -101,6 +101,10 @@ impl Machine {
             leader.has_lease = true;
             leader.phase = Phase::Survey;
             leader.next_at = self.now.elapsed;
+            if leader.stored.as_ref().is_some_and(|stored| stored.manifest.is_none()) {
+                // Rows without a manifest: nothing tells whether they are still there.
+                leader.stored = None;
+            }
             let call = leader.call.take().map(|(call, kind)| {
                 if let LeaderCall::Write(batch, _) = kind {
                     leader.in_doubt = Some(batch);

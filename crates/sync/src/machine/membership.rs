@@ -45,7 +45,7 @@ impl Machine {
             applied: self.applied,
             repository_reachable: leads.then(|| self.repository_failure.is_none()),
             suspects: self.reader.suspects,
-            wants_audit: self.reader.holds(),
+            wants_audit: self.reader.holds() || (!leads && self.active && self.applied.is_none()),
             since: self.membership.since,
         };
         let call = self.call_store(StoreRequest::Heartbeat(Box::new(member)));
