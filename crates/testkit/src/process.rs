@@ -356,6 +356,8 @@ fn spawn_from_lasting_thread(command: Command) -> io::Result<Child> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+
     use super::*;
     use crate::folders::RunFolder;
 
@@ -373,7 +375,7 @@ mod tests {
     #[test]
     fn a_dropped_process_is_gone() {
         let folder = RunFolder::create("process").unwrap();
-        let process = shell(&folder, "sleep 600");
+        let process = shell(&folder, "exec sleep 600");
         let pid = process.id();
         drop(process);
         assert_eq!(state_of(pid), None);
@@ -383,9 +385,41 @@ mod tests {
     fn a_process_outlives_the_thread_that_asked_for_it() {
         let folder = RunFolder::create("process").unwrap();
         let mut process =
-            std::thread::scope(|scope| scope.spawn(|| shell(&folder, "sleep 600")).join().unwrap());
+            std::thread::scope(|scope| scope.spawn(|| shell(&folder, "exec sleep 600")).join().unwrap());
         std::thread::sleep(Duration::from_millis(50));
         assert!(process.ended().is_none());
+    }
+
+    /// Runs this very test again in a process of its own, which is then killed.
+    #[test]
+    fn a_process_ends_with_a_killed_owner() {
+        const OWNER: &str = "ZONEGATE_TESTKIT_OWNER";
+        if std::env::var_os(OWNER).is_some() {
+            let folder = RunFolder::create("process").unwrap();
+            let mut process = shell(&folder, "echo up; exec sleep 600");
+            // Its own program runs, so the kernel has been told.
+            process
+                .wait_until(Duration::from_secs(10), || tail(&folder.path().join("log")).contains("up"))
+                .unwrap();
+            std::io::Write::write_fmt(&mut io::stdout(), format_args!("\nserver={}\n", process.id()))
+                .unwrap();
+            std::thread::sleep(Duration::from_mins(1));
+            return;
+        }
+        let mut owner = Command::new(std::env::current_exe().unwrap());
+        owner.args(["--exact", "process::tests::a_process_ends_with_a_killed_owner", "--nocapture"]);
+        let mut owner = owner.env(OWNER, "1").stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(owner.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut words = lines.flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let server: u32 = words.find_map(|word| word.strip_prefix("server=")?.parse().ok()).unwrap();
+        assert!(state_of(server).is_some());
+        owner.kill().unwrap();
+        owner.wait().unwrap();
+        let deadline = Deadline::after(Duration::from_secs(10));
+        // Whoever adopts it may leave it as a zombie for a while.
+        while state_of(server).is_some_and(|state| state != 'Z') {
+            assert!(deadline.sleep(Duration::from_millis(5)), "process {server} lives on");
+        }
     }
 
     #[test]
