@@ -96,7 +96,7 @@ impl HttpSettings {
     pub const V4: Self = Self {
         connect_timeout: Some(Duration::from_secs(5)),
         read_timeout: Some(Duration::from_secs(10)),
-        idle_timeout: Some(Duration::from_secs(60)),
+        idle_timeout: Some(Duration::from_mins(1)),
         keep_alive: true,
         keep_alive_timeout: Some(Duration::from_secs(30)),
         max_connection_lifetime: None,

@@ -12,8 +12,8 @@ pub struct NodeContext {
 impl NodeContext {
     /// Whether the node's tags accept these. An entity without tags is not accepted by a node that has some, unless
     /// it only excludes (`data-plane-live.md`).
-    pub fn accepts_tags<'a>(&self, tags: impl IntoIterator<Item = &'a str> + Clone) -> bool {
-        let carried = |wanted: &str| tags.clone().into_iter().any(|tag| same_tag(tag, wanted));
+    pub fn accepts_tags<S: AsRef<str>>(&self, tags: &[S]) -> bool {
+        let carried = |wanted: &str| tags.iter().any(|tag| same_tag(tag.as_ref(), wanted));
         let (excluded, included): (Vec<&str>, Vec<&str>) = self
             .tags
             .iter()
@@ -45,27 +45,27 @@ mod tests {
 
     #[test]
     fn a_node_without_tags_accepts_everything_and_one_with_tags_only_its_own() {
-        assert!(node(&[]).accepts_tags([]));
-        assert!(node(&[]).accepts_tags(["a"]));
+        assert!(node(&[]).accepts_tags::<&str>(&[]));
+        assert!(node(&[]).accepts_tags(&["a"]));
         assert!(
-            !node(&["a"]).accepts_tags([]),
+            !node(&["a"]).accepts_tags::<&str>(&[]),
             "recorded from a running gateway: untagged APIs are not deployed"
         );
-        assert!(node(&["b", " A "]).accepts_tags(["a"]));
-        assert!(!node(&["b"]).accepts_tags(["a"]));
+        assert!(node(&["b", " A "]).accepts_tags(&["a"]));
+        assert!(!node(&["b"]).accepts_tags(&["a"]));
     }
 
     #[test]
     fn s6_a_tag_is_neither_a_prefix_nor_a_list() {
-        assert!(!node(&["eu"]).accepts_tags(["eu-west"]));
-        assert!(!node(&["eu"]).accepts_tags(["eu,us"]));
+        assert!(!node(&["eu"]).accepts_tags(&["eu-west"]));
+        assert!(!node(&["eu"]).accepts_tags(&["eu,us"]));
     }
 
     #[test]
     fn an_excluded_tag_wins_over_an_included_one() {
-        assert!(node(&["!secret"]).accepts_tags([]));
-        assert!(node(&["!secret"]).accepts_tags(["a"]));
-        assert!(!node(&["a", "!secret"]).accepts_tags(["a", "secret"]));
+        assert!(node(&["!secret"]).accepts_tags::<&str>(&[]));
+        assert!(node(&["!secret"]).accepts_tags(&["a"]));
+        assert!(!node(&["a", "!secret"]).accepts_tags(&["a", "secret"]));
     }
 
     #[test]

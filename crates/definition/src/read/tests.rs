@@ -1,0 +1,571 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use zonegate_payload::ApiPayload;
+
+use super::{MAX_DEFINITION_BYTES, context_path, read_api};
+use crate::*;
+
+fn payload(definition: &str) -> ApiPayload {
+    serde_json::from_str(&format!(
+        r#"{{"definition":{definition},"enabled":true,"deployedAt":7,"revision":"3","environmentId":"E","organizationId":"O"}}"#
+    ))
+    .expect("the wrapper is JSON")
+}
+
+fn v4() -> Value {
+    json!({
+        "id": "api", "name": "Orders", "type": "proxy", "apiVersion": "1", "definitionVersion": "4.0.0",
+        "listeners": [{ "type": "http", "paths": [{ "path": "/orders" }], "entrypoints": [{ "type": "http-proxy" }] }],
+        "endpointGroups": [{ "name": "g", "type": "http-proxy", "endpoints": [
+            { "name": "e", "type": "http-proxy", "configuration": { "target": "http://backend:8080/base" } } ] }],
+        "plans": [{ "id": "p", "name": "Open", "mode": "standard", "status": "published", "security": { "type": "key-less" } }],
+        "flows": [{ "name": "f", "selectors": [{ "type": "http", "path": "/", "pathOperator": "STARTS_WITH" }],
+            "request": [{ "name": "s", "policy": "mock", "configuration": { "a": 1 } }], "response": [] }]
+    })
+}
+
+fn v2() -> Value {
+    json!({
+        "id": "old", "name": "Legacy", "gravitee": "2.0.0",
+        "proxy": {
+            "virtual_hosts": [{ "path": "/legacy" }],
+            "groups": [{ "name": "default-group", "load_balancing": { "type": "ROUND_ROBIN" },
+                "endpoints": [{ "name": "default", "target": "http://backend" }], "http": { "connectTimeout": 7000 } }]
+        },
+        "plans": [{ "id": "p", "name": "Open", "security": "KEY_LESS", "status": "PUBLISHED" }],
+        "flows": [{ "name": "f", "path-operator": { "path": "/", "operator": "EQUALS" }, "pre": [], "post": [] }]
+    })
+}
+
+fn read(definition: &Value) -> Result<Read, Refusal> {
+    read_api(&payload(&definition.to_string()), &NodeContext::default())
+}
+
+fn served(definition: &Value) -> Api {
+    match read(definition) {
+        Ok(Read::Serve(api)) => *api,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The definition with the member at a JSON pointer set; parents are made where they are not there.
+fn with(mut definition: Value, pointer: &str, value: Value) -> Value {
+    let mut place = &mut definition;
+    for step in pointer.split('/') {
+        place = match step.parse::<usize>() {
+            Ok(index) => place.get_mut(index).expect("the element is there"),
+            Err(_) => &mut place[step],
+        };
+    }
+    *place = value;
+    definition
+}
+
+#[test]
+fn a_v4_definition_becomes_an_api_with_the_documented_defaults() {
+    let api = served(&v4());
+    assert_eq!(
+        (&*api.id, &*api.name, &*api.version, api.generation),
+        ("api", "Orders", "1", DefinitionVersion::V4)
+    );
+    assert_eq!((api.environment.as_deref(), api.organization.as_deref()), (Some("E"), Some("O")));
+    assert_eq!((api.deployed_at, api.revision.as_deref()), (Some(7), Some("3")));
+    assert_eq!(api.listeners, [ContextPath { host: None, path: "/orders/".into(), servers: vec![] }]);
+    let endpoint = &api.groups[0].endpoints[0];
+    assert_eq!(endpoint.http, HttpSettings::V4);
+    assert_eq!(endpoint.weight, 1);
+    assert_eq!(
+        endpoint.target.as_ref().map(|target| (target.port, target.path.as_str())),
+        Ok((8080, "/base"))
+    );
+    assert_eq!(api.flow_mode, FlowMode::Default);
+    assert_eq!(api.flows[0].request[0].configuration.as_str(), r#"{"a":1}"#);
+    assert!(!api.match_required && !api.reject_null_byte && api.limitations.is_empty());
+}
+
+#[test]
+fn a_v2_definition_becomes_the_same_model() {
+    let api = served(&v2());
+    assert_eq!((&*api.id, &*api.version, api.generation), ("old", "undefined", DefinitionVersion::V2));
+    assert_eq!(api.execution_mode, ExecutionMode::V3);
+    assert_eq!(api.listeners[0].path, "/legacy/");
+    assert_eq!(
+        api.groups[0].endpoints[0].http,
+        HttpSettings::V2,
+        "without `inherit` the group's settings do not hold"
+    );
+    assert_eq!(api.flows[0].selector.as_ref().map(|selector| selector.operator), Some(PathOperator::Equals));
+
+    let inheriting = served(&with(v2(), "proxy/groups/0/endpoints/0/inherit", json!(true)));
+    let expected =
+        HttpSettings { connect_timeout: Some(std::time::Duration::from_secs(7)), ..HttpSettings::V2 };
+    assert_eq!(inheriting.groups[0].endpoints[0].http, expected);
+
+    let emulated = served(&with(v2(), "execution_mode", json!("v4-emulation-engine")));
+    assert_eq!(emulated.execution_mode, ExecutionMode::V4);
+
+    let mut old = with(v2(), "proxy/context_path", json!("//a//b"));
+    old["proxy"].as_object_mut().expect("an object").remove("virtual_hosts");
+    old["proxy"].as_object_mut().expect("an object").remove("groups");
+    old["proxy"]["endpoints"] = json!([{ "name": "e", "target": "http://b", "weight": "3", "backup": true }]);
+    let api = served(&old);
+    assert_eq!((api.listeners[0].path.as_str(), api.groups[0].name.as_str()), ("/a/b/", "default-group"));
+    assert_eq!((api.groups[0].endpoints[0].weight, api.groups[0].endpoints[0].secondary), (3, true));
+}
+
+#[test]
+fn s3_what_is_not_understood_is_refused_with_the_place() {
+    let plan = |kind: &str| json!({ "id": "x", "status": "published", "security": { "type": kind } });
+    let cases = [
+        (with(v4(), "definitionVersion", json!("5.0.0")), "definitionVersion", "version `5.0.0`"),
+        (with(v2(), "gravitee", json!("1.0.0")), "gravitee", "version `1.0.0`"),
+        (with(v4(), "type", json!("message")), "type", "type `message`"),
+        (with(v4(), "type", json!("llm-proxy")), "type", "type `llm-proxy`"),
+        (with(v4(), "type", Value::Null), "", "`type` is missing"),
+        (with(v4(), "id", json!("")), "", "`id` is missing"),
+        (with(v4(), "listeners", json!([])), "listeners", "`paths` is missing"),
+        (with(v4(), "listeners/0/type", json!("tcp")), "listeners[0]", "type `tcp`"),
+        (
+            with(v4(), "listeners/0/entrypoints/0/type", json!("webhook")),
+            "listeners[0].entrypoints[0]",
+            "`webhook`",
+        ),
+        (
+            with(v4(), "listeners/0/paths/0/host", json!("*.example.com")),
+            "listeners[0].paths[0].host",
+            "wildcard",
+        ),
+        (with(v4(), "listeners/0/cors", json!({ "enabled": true })), "listeners[0].cors.enabled", "CORS"),
+        (with(v4(), "plans/0", plan("jwt")), "plans[0].security", "security `jwt`"),
+        (with(v4(), "plans/0", plan("OAUTH2")), "plans[0].security", "security `OAUTH2`"),
+        (with(v4(), "plans/0", plan("mtls")), "plans[0].security", "security `mtls`"),
+        (with(v4(), "plans/0", plan("quantum")), "plans[0].security", "security `quantum`"),
+        (with(v4(), "plans/0/security", Value::Null), "plans[0].security", "`security` is missing"),
+        (with(v4(), "plans/0/selectionRule", json!("{#true}")), "plans[0].selectionRule", "selection rule"),
+        (with(v4(), "plans", json!([v4()["plans"][0], v4()["plans"][0]])), "plans", "`p` comes twice"),
+        (with(v4(), "failover", json!({ "enabled": true })), "failover.enabled", "failover"),
+        (
+            with(v4(), "responseTemplates", json!({ "DEFAULT": {} })),
+            "responseTemplates",
+            "response templates",
+        ),
+        (with(v4(), "endpointGroups/0/type", json!("kafka")), "endpointGroups[0].type", "type `kafka`"),
+        (
+            with(v4(), "endpointGroups/0/endpoints/0/type", json!("grpc")),
+            "endpointGroups[0].endpoints[0].type",
+            "`grpc`",
+        ),
+        (
+            with(v4(), "endpointGroups/0/loadBalancer", json!({ "type": "sticky" })),
+            "endpointGroups[0].loadBalancer",
+            "`sticky`",
+        ),
+        (
+            with(v4(), "endpointGroups/0/services", json!({ "discovery": { "enabled": true } })),
+            "endpointGroups[0].services.discovery",
+            "discovery",
+        ),
+        (with(v4(), "flows/0/selectors/0/path", json!("/a(b|c)")), "flows[0].selectors[0]", "regular expression"),
+        (
+            with(v4(), "flows/0/selectors/0", json!({ "type": "condition", "condition": "{#true}" })),
+            "flows[0].selectors[0].condition",
+            "conditions",
+        ),
+        (
+            with(v4(), "flows/0/selectors/0", json!({ "type": "channel" })),
+            "flows[0].selectors[0]",
+            "type `channel`",
+        ),
+        (
+            with(v4(), "flows/0/request/0/condition", json!("{#true}")),
+            "flows[0].request[0].condition",
+            "conditions",
+        ),
+        (with(v4(), "flows/0/request/0/policy", json!(" ")), "flows[0].request[0]", "`policy` is missing"),
+        (with(v4(), "flows", json!({ "a": 1 })), "flows", "expected a sequence"),
+        (with(v4(), "listeners/0/paths", json!([7])), "listeners[0].paths[0]", "expected"),
+        (with(v2(), "name", Value::Null), "", "`name` is missing"),
+        (with(v2(), "proxy", Value::Null), "", "`proxy` is missing"),
+        (with(v2(), "proxy/virtual_hosts", json!([])), "proxy.virtual_hosts", "`paths` is missing"),
+        (with(v2(), "proxy/failover", json!({ "maxAttempts": 1 })), "proxy.failover", "failover"),
+        (with(v2(), "proxy/cors", json!({ "enabled": true })), "proxy.cors.enabled", "CORS"),
+        (
+            with(v2(), "proxy/groups/0/endpoints/0/name", json!("default-group")),
+            "proxy.groups",
+            "`default-group` comes twice",
+        ),
+        (
+            with(v2(), "proxy/groups/0/endpoints/0/type", json!("grpc")),
+            "proxy.groups[0].endpoints[0].type",
+            "`grpc`",
+        ),
+        (
+            with(v2(), "proxy/groups/0/endpoints/0/target", Value::Null),
+            "proxy.groups[0].endpoints[0]",
+            "`target` is missing",
+        ),
+        (
+            with(v2(), "services", json!({ "discovery": { "enabled": true } })),
+            "services.discovery",
+            "discovery",
+        ),
+        (with(v2(), "plans/0/security", json!("JWT")), "plans[0].security", "security `JWT`"),
+        (with(v2(), "plans/0/selectionRule", json!("#true")), "plans[0].selectionRule", "selection rule"),
+        (with(v2(), "flows/0/condition", json!("#true")), "flows[0].condition", "conditions"),
+        (
+            with(v2(), "response_templates", json!({ "DEFAULT": {} })),
+            "response_templates",
+            "response templates",
+        ),
+    ];
+    for (definition, at, says) in cases {
+        let refusal = match read(&definition) {
+            Err(refusal) => refusal,
+            other => panic!("expected a refusal at `{at}` that says {says}, got {other:?}"),
+        };
+        assert_eq!(refusal.at, at, "{refusal}");
+        assert!(refusal.to_string().contains(says), "{refusal} does not say {says}");
+    }
+}
+
+#[test]
+fn s3_settings_of_an_endpoint_that_are_not_served_are_refused() {
+    let at = "endpointGroups[0].endpoints[0].sharedConfigurationOverride";
+    for (settings, place, says) in [
+        (json!({ "http": { "followRedirects": true } }), ".http.followRedirects", "redirects"),
+        (json!({ "http": { "version": "HTTP_2" } }), ".http.version", "`HTTP_2`"),
+        (json!({ "http": { "maxConcurrentConnections": 0 } }), ".http", "maxConcurrentConnections"),
+        (json!({ "proxy": { "enabled": true } }), ".proxy.enabled", "proxy"),
+        (json!({ "headers": [{ "name": "X", "value": "{#api.id}" }] }), ".headers[0]", "expressions"),
+        (json!({ "headers": [{ "name": "X Y", "value": "v" }] }), ".headers[0]", "header"),
+        (json!({ "headers": [{ "name": "X", "value": "a\r\nEvil: 1" }] }), ".headers[0]", "header"),
+    ] {
+        let own = with(v4(), "endpointGroups/0/endpoints/0/sharedConfigurationOverride", settings.clone());
+        let refusal = read(&own).expect_err("the endpoint's own settings");
+        assert_eq!(refusal.at, format!("{at}{place}"));
+        assert!(refusal.to_string().contains(says), "{refusal}");
+        let group = with(v4(), "endpointGroups/0/sharedConfiguration", settings.clone());
+        served(&group);
+        let inherited = with(group, "endpointGroups/0/endpoints/0/inheritConfiguration", json!(true));
+        read(&inherited).expect_err("inherited settings");
+        let mut old = with(v2(), "proxy/groups/0/endpoints/0/inherit", json!(false));
+        old["proxy"]["groups"][0]["endpoints"][0]
+            .as_object_mut()
+            .expect("an object")
+            .extend(settings.as_object().expect("an object").clone());
+        read(&old).expect_err("settings of a V2 endpoint");
+    }
+    for (target, says) in [
+        ("https://b", "TLS (`https`)"),
+        ("wss://b", "TLS (`wss`)"),
+        ("grpc://b", "scheme `grpc`"),
+        ("http://{#api.id}", "expressions"),
+    ] {
+        let refusal = read(&with(v4(), "endpointGroups/0/endpoints/0/configuration/target", json!(target)));
+        let refusal = refusal.expect_err(target);
+        assert_eq!(refusal.at, "endpointGroups[0].endpoints[0].configuration.target");
+        assert!(refusal.to_string().contains(says), "{refusal}");
+    }
+}
+
+#[test]
+fn an_unusable_endpoint_is_left_out_and_reported_as_the_original_does() {
+    for (pointer, value, because) in [
+        ("configuration", json!({}), LeftOut::NoTarget),
+        ("configuration", json!("{\"target\":\"http://b\"}"), LeftOut::Configuration),
+        ("sharedConfigurationOverride", json!("{\"http\":{}}"), LeftOut::Configuration),
+    ] {
+        let api = served(&with(v4(), &format!("endpointGroups/0/endpoints/0/{pointer}"), value));
+        assert!(api.groups[0].endpoints.is_empty());
+        let at = "endpointGroups[0].endpoints[0]".to_owned();
+        assert_eq!(api.limitations, [Limitation::EndpointLeftOut { at, because }]);
+    }
+    let api = served(&with(v4(), "endpointGroups/0/endpoints/0/configuration/target", json!("no url")));
+    assert!(api.groups[0].endpoints[0].target.is_err(), "it deploys, and requests get 502");
+}
+
+#[test]
+fn health_checks_are_reported_and_do_not_refuse() {
+    let on = json!({ "healthCheck": { "enabled": true, "type": "http-health-check", "configuration": {} } });
+    assert_eq!(served(&with(v4(), "endpointGroups/0/services", on)).limitations.len(), 1);
+    let off = json!({ "healthCheck": { "enabled": false } });
+    assert!(served(&with(v4(), "endpointGroups/0/services", off)).limitations.is_empty());
+    assert_eq!(
+        served(&with(v2(), "services", json!({ "health-check": { "enabled": true } }))).limitations.len(),
+        1
+    );
+    assert!(
+        served(&with(v2(), "proxy/groups/0/endpoints/0/healthcheck", json!(true))).limitations.is_empty()
+    );
+}
+
+#[test]
+fn only_published_plans_count_and_api_keys_come_before_no_security() {
+    let plan = |id: &str, kind: &str, status: &str| json!({ "id": id, "status": status, "security": { "type": kind } });
+    let plans = json!([
+        plan("open", "KEY_LESS", "PUBLISHED"), plan("first", "api-key", "published"), plan("gone", "jwt", "closed"),
+        plan("draft", "oauth2", "staging"), plan("second", "API_KEY", "deprecated"),
+        { "id": "push", "mode": "push", "status": "published" }, { "id": "none", "security": { "type": "jwt" } }
+    ]);
+    let api = served(&with(v4(), "plans", plans.clone()));
+    assert_eq!(api.plans.iter().map(|plan| &*plan.id).collect::<Vec<_>>(), ["first", "second", "open"]);
+    let keyed: serde_json::Map<_, _> = plans
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|plan| (plan["id"].to_string(), plan.clone()))
+        .collect();
+    assert_eq!(served(&with(v4(), "plans", Value::Object(keyed))).plans.len(), 3);
+
+    for plans in [json!([]), json!([plan("draft", "jwt", "staging")]), Value::Null] {
+        assert!(matches!(read(&with(v4(), "plans", plans)), Ok(Read::NotHere(NotHere::NoPlan))));
+    }
+}
+
+#[test]
+fn api_key_security_is_read_from_an_object_or_a_string() {
+    let expected = ApiKeySecurity {
+        header: Some("x-my-key".into()),
+        source: ApiKeySource::QueryParameter,
+        propagate: true,
+    };
+    let configuration = json!({ "propagateApiKey": true, "source": "QUERY_PARAMETER",
+        "enableCustomApiKeyHeader": true, "apiKeyHeader": "X-My-Key" });
+    for form in [configuration.clone(), json!(configuration.to_string())] {
+        let api =
+            served(&with(v4(), "plans/0/security", json!({ "type": "api-key", "configuration": form })));
+        assert_eq!(api.plans[0].security, Security::ApiKey(expected.clone()));
+    }
+    let mut old = with(v2(), "plans/0/security", json!("API_KEY"));
+    old["plans"][0]["securityDefinition"] = json!(configuration.to_string());
+    assert_eq!(served(&old).plans[0].security, Security::ApiKey(expected));
+
+    for form in [Value::Null, json!({}), json!(""), json!("{}"), json!({ "apiKeyHeader": "X-Unused" })] {
+        let api =
+            served(&with(v4(), "plans/0/security", json!({ "type": "api-key", "configuration": form })));
+        assert_eq!(api.plans[0].security, Security::ApiKey(ApiKeySecurity::default()));
+    }
+    for wrong in [
+        json!({ "source": "COOKIE" }),
+        json!([1]),
+        json!({ "enableCustomApiKeyHeader": true, "apiKeyHeader": "a b" }),
+    ] {
+        read(&with(v4(), "plans/0/security", json!({ "type": "api-key", "configuration": wrong })))
+            .expect_err("refused");
+    }
+}
+
+#[test]
+fn what_is_switched_off_or_meant_for_others_takes_no_part() {
+    let node = NodeContext { tags: vec!["eu".into()], tenant: Some("east".into()) };
+    let read_at = |definition: &Value| read_api(&payload(&definition.to_string()), &node);
+    assert!(matches!(read_at(&v4()), Ok(Read::NotHere(NotHere::Tags))), "an API without tags, as recorded");
+    let tagged = with(v4(), "tags", json!(["EU"]));
+    assert!(matches!(read_at(&tagged), Ok(Read::Serve(_))));
+    assert!(matches!(
+        read_at(&with(tagged.clone(), "plans/0/tags", json!(["us"]))),
+        Ok(Read::NotHere(NotHere::NoPlan))
+    ));
+    let Ok(Read::Serve(api)) =
+        read_at(&with(tagged, "endpointGroups/0/endpoints/0/tenants", json!(["west"])))
+    else {
+        panic!("it is served without that endpoint")
+    };
+    assert!(api.groups[0].endpoints.is_empty());
+
+    let mut disabled = payload(&v4().to_string());
+    disabled.enabled = false;
+    assert!(matches!(read_api(&disabled, &NodeContext::default()), Ok(Read::NotHere(NotHere::Disabled))));
+
+    let off = with(v4(), "flows/0/enabled", json!(false));
+    assert!(served(&with(off, "flows/0/request/0/condition", json!("{#x}"))).flows.is_empty());
+    let step_off = with(v4(), "flows/0/request/0/enabled", json!("false"));
+    assert!(
+        served(&with(step_off, "flows/0/request/0/condition", json!("{#x}"))).flows[0].request.is_empty()
+    );
+}
+
+#[test]
+fn unknown_members_are_ignored_and_labels_are_read_in_any_spelling() {
+    let mut definition = with(v4(), "future", json!({ "deep": [1] }));
+    definition["flows"][0]["selectors"][0]["pathOperator"] = json!("START_WITH");
+    definition["flowExecution"] = json!({ "mode": "BEST_MATCH", "matchRequired": true });
+    definition["endpointGroups"][0]["loadBalancer"] = json!({ "type": "WEIGHTED_ROUND_ROBIN" });
+    definition["listeners"][0]["requestValidation"] = json!({ "rejectNullByte": true });
+    definition["definitionVersion"] = json!("V4");
+    let api = served(&definition);
+    assert_eq!(api.flow_mode, FlowMode::BestMatch);
+    assert_eq!(api.groups[0].load_balancing, LoadBalancing::WeightedRoundRobin);
+    assert!(api.match_required && api.reject_null_byte);
+    assert_eq!(
+        api.flows[0].selector.as_ref().map(|selector| selector.operator),
+        Some(PathOperator::StartsWith)
+    );
+}
+
+#[test]
+fn l3_debug_output_and_messages_hold_no_secret() {
+    let mut definition = with(v4(), "properties", json!([{ "key": "k", "value": "s3cret" }]));
+    definition["flows"][0]["request"][0]["configuration"] = json!({ "password": "s3cret" });
+    definition["endpointGroups"][0]["endpoints"][0]["sharedConfigurationOverride"] =
+        json!({ "headers": [{ "name": "Authorization", "value": "s3cret" }] });
+    definition["endpointGroups"][0]["endpoints"][0]["configuration"]["target"] =
+        json!("http://me:s3cret@host:x/");
+    let api = served(&definition);
+    assert!(!format!("{api:?}").contains("s3cret"));
+    for wrong in
+        [json!("s3cret"), json!("s3cret, expected s3cret"), json!({ "s3cret": 1 }), json!(["s3cret"])]
+    {
+        for pointer in
+            ["flows", "plans/0/flows/0", "listeners/0/paths/0", "properties", "endpointGroups/0/name", "tags"]
+        {
+            let mut definition = definition.clone();
+            definition["plans"][0]["flows"] = json!([{}]);
+            if let Err(refusal) = read(&with(definition, pointer, wrong.clone())) {
+                assert!(!format!("{refusal} {refusal:?}").contains("s3cret"), "{refusal}");
+            }
+        }
+    }
+}
+
+#[test]
+fn l1_a_huge_or_deep_definition_is_refused() {
+    let huge = payload(&format!(r#"{{"id":"{}"}}"#, "x".repeat(MAX_DEFINITION_BYTES)));
+    let refusal = read_api(&huge, &NodeContext::default()).expect_err("too large");
+    assert!(matches!(refusal.reason, Reason::TooLarge { .. }));
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let text = v4().to_string().replacen(r#""flows":["#, &format!(r#""flows":[{deep},"#), 1);
+    if let Ok(payload) = serde_json::from_str(&format!(r#"{{"definition":{text},"enabled":true}}"#)) {
+        read_api(&payload, &NodeContext::default()).expect_err("too deep");
+    }
+}
+
+/// A JSON value; names and labels are those that the readers know, so that most of them are reached.
+fn json_value() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        prop::sample::select(vec![
+            "http",
+            "http-proxy",
+            "published",
+            "key-less",
+            "api-key",
+            "/a",
+            "http://b",
+            "{#x}",
+            "{}",
+            ""
+        ])
+        .prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    scalar.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(prop::sample::select(MEMBERS.to_vec()), inner, 0..4).prop_map(|map| {
+                Value::Object(map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+            }),
+        ]
+    })
+}
+
+const MEMBERS: [&str; 16] = [
+    "type",
+    "path",
+    "configuration",
+    "http",
+    "headers",
+    "name",
+    "value",
+    "enabled",
+    "security",
+    "status",
+    "flows",
+    "target",
+    "request",
+    "endpoints",
+    "selectors",
+    "x",
+];
+
+const POINTERS: [&str; 28] = [
+    "id",
+    "name",
+    "apiVersion",
+    "tags",
+    "listeners",
+    "listeners/0/paths",
+    "listeners/0/paths/0/path",
+    "listeners/0/servers",
+    "listeners/0/cors",
+    "endpointGroups",
+    "endpointGroups/0/sharedConfiguration",
+    "endpointGroups/0/endpoints",
+    "endpointGroups/0/endpoints/0/configuration",
+    "endpointGroups/0/endpoints/0/sharedConfigurationOverride",
+    "endpointGroups/0/services",
+    "plans",
+    "plans/0/security",
+    "plans/0/flows",
+    "flows",
+    "flows/0/selectors",
+    "flows/0/request/0",
+    "properties",
+    "responseTemplates",
+    "failover",
+    "flowExecution",
+    "plans/0/status",
+    "proxy",
+    "proxy/groups",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn l1_any_member_may_be_anything_without_a_panic(
+        old in any::<bool>(),
+        changes in prop::collection::vec((prop::sample::select(POINTERS.to_vec()), json_value()), 1..4),
+    ) {
+        let mut definition = if old { v2() } else { v4() };
+        for (pointer, value) in changes {
+            // A change may have taken away what the next one goes through.
+            let parent = pointer.rsplit_once('/').map(|(parent, _)| format!("/{parent}"));
+            if parent.is_none_or(|parent| definition.pointer(&parent).is_some_and(Value::is_object)) {
+                definition = with(definition, pointer, value);
+            }
+        }
+        if let Ok(Read::Serve(api)) = read(&definition) {
+            prop_assert!(!api.listeners.is_empty() && !api.plans.is_empty() && !api.id.is_empty());
+            for path in &api.listeners {
+                prop_assert!(path.path.starts_with('/') && path.path.ends_with('/') && !path.path.contains("//"));
+            }
+        }
+    }
+
+    #[test]
+    fn l1_any_text_as_a_definition_is_read_or_refused(text in prop_oneof![".{0,200}", r#"[\[\]{}":,a-z0-9 ]{0,200}"#]) {
+        if let Ok(payload) = serde_json::from_str::<ApiPayload>(&format!(r#"{{"definition":{text},"enabled":true}}"#)) {
+            let _ = read_api(&payload, &NodeContext::default());
+            let _ = name_of(&payload);
+        }
+    }
+}
+
+#[test]
+fn context_paths_have_one_normal_form() {
+    for (written, normal) in [
+        ("", "/"),
+        ("/", "/"),
+        ("//a//b", "/a/b/"),
+        ("a", "/a/"),
+        ("/a/", "/a/"),
+        ("/caf%C3%A9", "/caf%C3%A9/"),
+    ] {
+        assert_eq!(context_path(written), normal);
+        assert_eq!(context_path(normal), normal);
+    }
+}
