@@ -18,6 +18,9 @@ pub use services::{Authentication, Health, Metrics, Sync, TechnicalApi};
 
 use std::time::Duration;
 
+use crate::diagnostic::Diagnostic;
+use crate::reader::Reader;
+
 /// Everything that this gateway is told by `gravitee.yml` and the environment.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -57,4 +60,49 @@ pub struct Settings {
     pub zone_label: Option<String>,
     /// `gracefulShutdown.delay` with `.unit`, default 0: how long to wait after the signal before listeners stop.
     pub graceful_shutdown_delay: Duration,
+}
+
+impl Settings {
+    /// Reads everything; errors are with the reader afterwards, and the settings are of no use if there are any.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let sync = Sync::read(reader);
+        let in_a_zone = reader.boolean("services.sync.distributed.enabled", false);
+        let distributed_sync = (sync.enabled && in_a_zone).then(|| DistributedSync::read(reader)).flatten();
+        let management = (sync.enabled && sync.repository).then(|| Management::read(reader)).flatten();
+        if sync.enabled && !sync.repository && !in_a_zone {
+            reader.about(
+                "services.sync.repository.enabled",
+                Diagnostic::warning(
+                    "with neither the repository nor distributed sync this gateway serves no API",
+                )
+                .hint("enable `services.sync.distributed.enabled`, or leave the repository on"),
+            );
+        }
+        if !sync.repository && distributed_sync.as_ref().is_some_and(|zone| zone.role == Role::Auto) {
+            reader.about(
+                "services.sync.repository.enabled",
+                Diagnostic::warning("without the repository this gateway cannot be of use as primary")
+                    .hint("set `distributed-sync.role: secondary`"),
+            );
+        }
+        Self {
+            http: HttpSettings::read(reader),
+            request_headers: RequestHeaders::read(reader),
+            api: ApiSettings::read(reader),
+            api_key: ApiKeySettings::read(reader),
+            technical_api: TechnicalApi::read(reader),
+            health: Health::read(reader),
+            metrics: Metrics::read(reader),
+            sync,
+            management,
+            distributed_sync,
+            organizations: reader.comma_separated("organizations"),
+            environments: reader.comma_separated("environments"),
+            legacy_environment_hrids: reader.boolean("useLegacyEnvironmentHrids", true),
+            tags: reader.comma_separated("tags"),
+            tenant: reader.optional_text("tenant"),
+            zone_label: reader.optional_text("zone"),
+            graceful_shutdown_delay: reader.duration("gracefulShutdown.delay", "gracefulShutdown.unit", 0, 0),
+        }
+    }
 }

@@ -1,11 +1,16 @@
 //! `distributed-sync.*` and `cluster.*`: the zone and its store.
 
+mod hazelcast;
+mod zone;
+
 use std::time::Duration;
 
 use secrecy::SecretString;
 use zonegate_model::ZoneName;
 
 use crate::Origin;
+use crate::diagnostic::Diagnostic;
+use crate::reader::Reader;
 
 /// This gateway's place in a zone.
 #[derive(Clone, Debug)]
@@ -102,5 +107,82 @@ impl std::fmt::Display for HostPort {
         } else {
             write!(f, "{}:{}", self.host, self.port)
         }
+    }
+}
+
+/// Far above any real number of Sentinels.
+const NODE_LIMIT: usize = 100;
+
+impl DistributedSync {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        const TYPE: &str = "distributed-sync.type";
+        if reader.has(TYPE) {
+            reader.choice(TYPE, "redis", &[("redis", ())])?;
+        } else {
+            reader.about(
+                TYPE,
+                Diagnostic::error("is needed when `services.sync.distributed.enabled` is true")
+                    .hint("write `distributed-sync.type: redis`"),
+            );
+        }
+        let roles = [("auto", Role::Auto), ("secondary", Role::Secondary)];
+        let role = reader.choice("distributed-sync.role", "auto", &roles).unwrap_or_default();
+        // Below this, one slow answer of Redis would cost the lease.
+        let lease_ttl = reader.milliseconds("distributed-sync.lease.ttl", 2000, 200);
+        let store = RedisStore::read(reader);
+        Some(Self { zone: zone::read(reader)?, role, lease_ttl, store: store? })
+    }
+}
+
+impl RedisStore {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        reader.refuse_true("distributed-sync.redis.ssl");
+        if reader.has("distributed-sync.redis.cluster.nodes[0].host") {
+            reader.refuse("distributed-sync.redis.cluster.nodes[0].host");
+        }
+        Some(Self {
+            username: reader.optional_text("distributed-sync.redis.username"),
+            password: reader.secret("distributed-sync.redis.password"),
+            connect_timeout: reader.milliseconds("distributed-sync.redis.tcp.connectTimeout", 5000, 1),
+            idle_timeout: reader.milliseconds_or_none("distributed-sync.redis.tcp.idleTimeout", 0),
+            endpoint: RedisEndpoint::read(reader)?,
+        })
+    }
+}
+
+impl RedisEndpoint {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        const MASTER: &str = "distributed-sync.redis.sentinel.master";
+        let mut nodes = Vec::new();
+        for index in 0..NODE_LIMIT {
+            let key = |name: &str| format!("distributed-sync.redis.sentinel.nodes[{index}].{name}");
+            if !reader.has(&key("host")) {
+                break;
+            }
+            nodes.push(HostPort {
+                host: reader.host(&key("host"), "localhost"),
+                port: reader.port(&key("port"), 26379),
+            });
+        }
+        let master = reader.optional_text(MASTER);
+        if nodes.is_empty() {
+            return Some(Self::Standalone(HostPort {
+                host: reader.host("distributed-sync.redis.host", "localhost"),
+                port: reader.port("distributed-sync.redis.port", 6379),
+            }));
+        }
+        let Some(master) = master else {
+            reader.about(
+                MASTER,
+                Diagnostic::error("is needed when there are Sentinel nodes")
+                    .hint("write the name under which the Sentinels watch the master"),
+            );
+            return None;
+        };
+        Some(Self::Sentinel {
+            master,
+            nodes,
+            password: reader.secret("distributed-sync.redis.sentinel.password"),
+        })
     }
 }

@@ -1,6 +1,13 @@
 //! `http.*`, `servers[].*` and `handlers.request.*`: where traffic comes in, and the headers added to it.
 
+use std::collections::HashMap;
 use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+use crate::reader::Reader;
+
+/// Far above any real number of listeners.
+const LISTENER_LIMIT: usize = 1000;
 
 /// Where traffic comes in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,4 +82,98 @@ pub enum OverrideMode {
     Merge,
     /// `keep`: the upstream's stays.
     Keep,
+}
+
+impl HttpSettings {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let mut listeners = Vec::new();
+        for index in 0..LISTENER_LIMIT {
+            let prefix = format!("servers[{index}]");
+            let given =
+                ["id", "type", "port", "host"].iter().any(|name| reader.has(&format!("{prefix}.{name}")));
+            if !given {
+                break;
+            }
+            let kind = reader.text(&format!("{prefix}.type"), "http");
+            if kind != "http" {
+                reader.about(
+                    &format!("{prefix}.type"),
+                    Diagnostic::error(format!("servers of type `{kind}` are not supported"))
+                        .hint("write `http`"),
+                );
+            }
+            let id = reader.text(&format!("{prefix}.id"), "http");
+            listeners.push(HttpListener::read(reader, &prefix, id));
+        }
+        if listeners.is_empty() {
+            listeners.push(HttpListener::read(reader, "http", "http".to_owned()));
+        }
+        let mut seen = HashMap::new();
+        for (index, listener) in listeners.iter().enumerate() {
+            if listener.port == 0 {
+                continue;
+            }
+            if let Some(first) = seen.insert((listener.host.clone(), listener.port), index) {
+                reader.about(
+                    &format!("servers[{index}].port"),
+                    Diagnostic::error(format!("servers[{first}] listens on port {} already", listener.port))
+                        .hint("give each server a port of its own"),
+                );
+            }
+        }
+        Self {
+            listeners,
+            request_timeout: reader.milliseconds_or_none("http.requestTimeout", 30_000),
+            request_timeout_grace_delay: reader.milliseconds("http.requestTimeoutGraceDelay", 30, 0),
+            not_found: ErrorAnswer {
+                message: reader.text("http.errors[404].message", "No context-path matches the request URI."),
+                content_type: reader.text("http.errors[404].contentType", "text/plain"),
+            },
+        }
+    }
+}
+
+impl HttpListener {
+    fn read(reader: &mut Reader<'_>, prefix: &str, id: String) -> Self {
+        let key = |name: &str| format!("{prefix}.{name}");
+        reader.refuse_true(&key("secured"));
+        reader.refuse_true(&key("haproxy.proxyProtocol"));
+        Self {
+            id,
+            host: reader.host(&key("host"), "0.0.0.0"),
+            port: reader.listening_port(&key("port"), 8082),
+            max_header_size: reader.number(&key("maxHeaderSize"), 8192, 256, 16 << 20) as usize,
+            max_initial_line_length: reader.number(&key("maxInitialLineLength"), 4096, 64, 1 << 20) as usize,
+            idle_timeout: reader.milliseconds_or_none(&key("idleTimeout"), 0),
+            tcp_keep_alive: reader.boolean(&key("tcpKeepAlive"), true),
+        }
+    }
+}
+
+impl RequestHeaders {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            transaction: TracedHeader::read(reader, "transaction", "X-Gravitee-Transaction-Id"),
+            request: TracedHeader::read(reader, "request", "X-Gravitee-Request-Id"),
+            client_identifier: reader
+                .header_name("handlers.request.client.header", "X-Gravitee-Client-Identifier"),
+            forwarded_prefix: reader.boolean("handlers.request.headers.x-forwarded-prefix", false),
+        }
+    }
+}
+
+impl TracedHeader {
+    fn read(reader: &mut Reader<'_>, name: &str, default: &str) -> Self {
+        let modes = [
+            ("override", OverrideMode::Override),
+            ("merge", OverrideMode::Merge),
+            ("keep", OverrideMode::Keep),
+        ];
+        Self {
+            header: reader.header_name(&format!("handlers.request.{name}.header"), default),
+            override_mode: reader
+                .choice(&format!("handlers.request.{name}.overrideMode"), "override", &modes)
+                .unwrap_or(OverrideMode::Override),
+        }
+    }
 }

@@ -1,9 +1,14 @@
 //! `management.*` (or `repositories.management.*`): the management repository.
 
+mod url;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+use crate::diagnostic::Diagnostic;
+use crate::reader::Reader;
 
 /// The management repository that the primary reads.
 #[derive(Clone, Debug)]
@@ -43,7 +48,7 @@ pub enum JdbcUrl {
         port: u16,
         /// Never empty.
         database: String,
-        /// Query parameters other than user and password, as they stand in the URL. For the adapter to judge.
+        /// Query parameters other than user, password, schema and secrets, as they stand in the URL. For the adapter to judge.
         parameters: Vec<(String, String)>,
     },
     /// `jdbc:sqlite:path`.
@@ -66,4 +71,95 @@ pub struct JdbcPool {
     pub idle_timeout: Option<Duration>,
     /// `management.jdbc.pool.maxLifetime` in ms, default 1800000. `None`: without end.
     pub max_lifetime: Option<Duration>,
+}
+
+impl Management {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        const TYPE: &str = "management.type";
+        let choices = [("mongodb", "mongodb"), ("jdbc", "jdbc"), ("http", "http")];
+        let kind = reader.choice(TYPE, "mongodb", &choices)?;
+        if kind == "jdbc" {
+            return Jdbc::read(reader).map(Self::Jdbc);
+        }
+        let absent = if reader.has(TYPE) { "" } else { " (the default)" };
+        reader.about(
+            TYPE,
+            Diagnostic::error(format!("a management repository of type `{kind}`{absent} is not supported yet")).hint(
+                "set `management.type: jdbc` and `management.jdbc.url`, or, for a gateway that only reads its zone's \
+                 store, `services.sync.repository.enabled: false`",
+            ),
+        );
+        None
+    }
+}
+
+impl Jdbc {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let username = reader.optional_text("management.jdbc.username");
+        let password = reader.secret("management.jdbc.password");
+        let schema = reader.optional_text("management.jdbc.schema");
+        let table_prefix = reader.parse(
+            "management.jdbc.prefix",
+            String::new(),
+            "letters, digits and underscores",
+            |text, _| is_identifier(text).then(|| text.to_owned()),
+        );
+        let time_zone = reader.parse(
+            "management.jdbc.timezone",
+            "UTC".to_owned(),
+            "`UTC`, an offset (`+02:00`) or the name of a time zone (`Europe/Paris`)",
+            |text, _| is_time_zone(text).then(|| text.to_owned()),
+        );
+        let pool = JdbcPool::read(reader);
+        let parts = url::read(reader)?;
+        Some(Self {
+            url: parts.url,
+            // The driver prefers what is given beside the URL.
+            username: username.or(parts.username),
+            password: password.or(parts.password),
+            schema: schema.or(parts.schema),
+            table_prefix,
+            time_zone,
+            pool,
+        })
+    }
+}
+
+impl JdbcPool {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let max_size = reader.number("management.jdbc.pool.maxPoolSize", 10, 1, 1000);
+        let min_idle = reader.number("management.jdbc.pool.minIdle", 10, 0, 1000);
+        Self {
+            max_size,
+            min_idle: min_idle.min(max_size),
+            connection_timeout: reader.milliseconds("management.jdbc.pool.connectionTimeout", 10_000, 1),
+            idle_timeout: reader.milliseconds_or_none("management.jdbc.pool.idleTimeout", 600_000),
+            max_lifetime: reader.milliseconds_or_none("management.jdbc.pool.maxLifetime", 1_800_000),
+        }
+    }
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.len() <= 63
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+        && !text.starts_with(|character: char| character.is_ascii_digit())
+}
+
+/// Form only: whether the zone exists is the database's to say.
+fn is_time_zone(text: &str) -> bool {
+    let name = text.starts_with(|character: char| character.is_ascii_alphabetic())
+        && text.len() <= 64
+        && text
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || matches!(character, '/' | '_' | '+' | '-'));
+    let offset = text.strip_prefix(['+', '-']).is_some_and(|text| {
+        let (hours, minutes) = text.split_once(':').unwrap_or((text, "00"));
+        let below = |text: &str, limit: u8| {
+            text.len() == 2
+                && text.bytes().all(|byte| byte.is_ascii_digit())
+                && text.parse::<u8>().is_ok_and(|value| value < limit)
+        };
+        below(hours, 19) && below(minutes, 60)
+    });
+    name || offset
 }

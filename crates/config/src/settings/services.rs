@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::diagnostic::Diagnostic;
+use crate::reader::Reader;
+
+/// Rows in one page at most, so that a page fits into memory (L2).
+const PAGE_LIMIT: u32 = 100_000;
+
 /// The technical API (`/_node/*`).
 #[derive(Clone, Debug)]
 pub struct TechnicalApi {
@@ -80,4 +86,104 @@ pub struct Sync {
     /// `services.sync.refused.keepPrevious` (ours), default true: an API whose new definition is refused goes on in
     /// its earlier version (S3); false: it is undeployed.
     pub keep_previous_when_refused: bool,
+}
+
+impl TechnicalApi {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let enabled = reader.boolean("services.core.http.enabled", true);
+        reader.refuse_true("services.core.http.secured");
+        Self {
+            enabled,
+            host: reader.host("services.core.http.host", "localhost"),
+            port: reader.listening_port("services.core.http.port", 18082),
+            authentication: Authentication::read(reader, enabled),
+            configuration_clear_text: reader
+                .boolean("services.core.endpoints.configuration.clearText", false),
+        }
+    }
+}
+
+impl Authentication {
+    fn read(reader: &mut Reader<'_>, enabled: bool) -> Self {
+        const TYPE: &str = "services.core.http.authentication.type";
+        const USERS: &str = "services.core.http.authentication.users.";
+        let basic = reader.choice(TYPE, "basic", &[("none", false), ("basic", true)]).unwrap_or(true);
+        if !basic {
+            return Self::None;
+        }
+        let mut users = BTreeMap::new();
+        for name in reader.names_below(USERS) {
+            if let Some(password) = reader.secret(&format!("{USERS}{name}")) {
+                users.insert(name, password);
+            }
+        }
+        if users.is_empty() && enabled {
+            reader.about(
+                TYPE,
+                Diagnostic::warning("no users are configured, so nobody can call the technical API")
+                    .hint("add `services.core.http.authentication.users.<name>: <password>`"),
+            );
+        }
+        Self::Basic { users }
+    }
+}
+
+impl Health {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        let mut percent = |key: &str| u8::try_from(reader.number(key, 80, 0, 100)).unwrap_or(80);
+        let cpu_threshold = percent("services.health.threshold.cpu");
+        let memory_threshold = percent("services.health.threshold.memory");
+        Self {
+            enabled: reader.boolean("services.health.enabled", true),
+            delay: reader.duration("services.health.delay", "services.health.unit", 5000, 1),
+            cpu_threshold,
+            memory_threshold,
+        }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            enabled: reader.boolean("services.metrics.enabled", false),
+            prometheus: reader.boolean("services.metrics.prometheus.enabled", true),
+        }
+    }
+}
+
+impl Sync {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Self {
+        for key in [
+            "services.sync.kubernetes.enabled",
+            "services.sync.local.enabled",
+            "services.bridge.http.enabled",
+            "tcp.enabled",
+            "kafka.enabled",
+        ] {
+            reader.refuse_true(key);
+        }
+        let audit = reader.duration("services.sync.audit.interval", "services.sync.audit.unit", 600_000, 0);
+        Self {
+            enabled: reader.boolean("services.sync.enabled", true),
+            delay: reader.duration("services.sync.delay", "services.sync.unit", 5000, 1),
+            retry: reader.number("services.sync.retry", 3, 0, 1000),
+            bulk_items: reader.number("services.sync.bulk_items", 100, 1, PAGE_LIMIT),
+            subscription_bulk_items: reader.number(
+                "services.sync.subscription.bulk_items",
+                2000,
+                1,
+                PAGE_LIMIT,
+            ),
+            api_key_bulk_items: reader.number("services.sync.apikey.bulk_items", 1000, 1, PAGE_LIMIT),
+            api_key_subscriptions_chunk_size: reader.number(
+                "services.sync.apikey.subscriptions_chunk_size",
+                900,
+                1,
+                30_000,
+            ),
+            repository: reader.boolean("services.sync.repository.enabled", true),
+            audit_interval: (!audit.is_zero()).then_some(audit),
+            keep_previous_when_refused: reader.boolean("services.sync.refused.keepPrevious", true),
+        }
+    }
 }
