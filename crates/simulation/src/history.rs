@@ -6,18 +6,18 @@ use std::time::Duration;
 
 /// The recorder.
 #[derive(Debug, Default)]
-pub struct History {
+pub(crate) struct History {
     lines: Option<String>,
 }
 
 impl History {
     /// Records nothing.
-    pub fn silent() -> Self {
+    pub(crate) fn silent() -> Self {
         Self { lines: None }
     }
 
     /// Records every line.
-    pub fn recording() -> Self {
+    pub(crate) fn recording() -> Self {
         Self { lines: Some(String::new()) }
     }
 
@@ -33,7 +33,7 @@ impl History {
     }
 
     /// What was recorded.
-    pub fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.lines.unwrap_or_default()
     }
 }

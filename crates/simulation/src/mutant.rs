@@ -79,6 +79,17 @@ impl Mutant {
     }
 }
 
+impl Mutant {
+    /// Within how many histories from seed 0 on the checker must have noticed.
+    pub const fn found_within(self) -> u64 {
+        match self {
+            Self::NoExpectedCheck => 2_000,
+            Self::NoTokenCheck => 500,
+            _ => 200,
+        }
+    }
+}
+
 impl fmt::Display for Mutant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

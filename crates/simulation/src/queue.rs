@@ -47,11 +47,6 @@ impl<T> Queue<T> {
         self.heap.push(Reverse(Entry { at, sequence: self.sequence, what }));
     }
 
-    /// When the next event is due.
-    pub(crate) fn next_at(&self) -> Option<Duration> {
-        self.heap.peek().map(|Reverse(entry)| entry.at)
-    }
-
     /// Takes out the next event.
     pub(crate) fn pop(&mut self) -> Option<(Duration, T)> {
         self.heap.pop().map(|Reverse(entry)| (entry.at, entry.what))
@@ -68,7 +63,6 @@ mod tests {
         for (at, name) in [(2, "c"), (1, "a"), (1, "b"), (0, "first")] {
             queue.push(Duration::from_secs(at), name);
         }
-        assert_eq!(queue.next_at(), Some(Duration::ZERO));
         let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|(_, name)| name).collect();
         assert_eq!(order, ["first", "a", "b", "c"]);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A stream of numbers that its seed determines.
 #[derive(Clone, Debug)]
-pub struct Random {
+pub(crate) struct Random {
     state: [u64; 4],
 }
 
@@ -22,20 +22,20 @@ fn split_mix(state: &mut u64) -> u64 {
 
 impl Random {
     /// The stream of a seed.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut mixer = seed;
         Self { state: std::array::from_fn(|_| split_mix(&mut mixer)) }
     }
 
     /// An independent stream of the same seed. `purpose` tells the streams apart, so that leaving out a fault does
     /// not change what the network does.
-    pub fn stream(seed: u64, purpose: u64) -> Self {
+    pub(crate) fn stream(seed: u64, purpose: u64) -> Self {
         let mut mixer = seed ^ purpose.wrapping_mul(0xD6E8_FEB8_6659_FD93);
         Self::new(split_mix(&mut mixer))
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         let [a, b, c, d] = self.state;
         let result = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
         let (c, d) = (c ^ a, d ^ b);
@@ -43,38 +43,33 @@ impl Random {
         result
     }
 
-    /// The next 128 bits.
-    pub fn wide(&mut self) -> u128 {
-        (u128::from(self.next()) << 64) | u128::from(self.next())
-    }
-
     /// A number below `bound`; 0 if `bound` is 0. The bias of the multiplication does not matter here.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 
     /// An index into something of that length.
-    pub fn index(&mut self, len: usize) -> usize {
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
     /// A number in `from..=to`.
-    pub fn within(&mut self, from: u64, to: u64) -> u64 {
+    pub(crate) fn within(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to - from + 1)
     }
 
     /// True in so many of a thousand cases.
-    pub fn permille(&mut self, chance: u32) -> bool {
+    pub(crate) fn permille(&mut self, chance: u32) -> bool {
         chance > 0 && self.below(1000) < u64::from(chance)
     }
 
     /// A duration in `from..=to`, in microseconds.
-    pub fn duration(&mut self, from: Duration, to: Duration) -> Duration {
+    pub(crate) fn duration(&mut self, from: Duration, to: Duration) -> Duration {
         Duration::from_micros(self.within(from.as_micros() as u64, to.as_micros() as u64))
     }
 
     /// A duration in `from..=to` milliseconds.
-    pub fn millis(&mut self, from: u64, to: u64) -> Duration {
+    pub(crate) fn millis(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_micros(self.within(from * 1000, to * 1000))
     }
 }

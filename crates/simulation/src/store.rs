@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonegate_model::{Digest, Digests, Epoch, NodeId, Revision, Row, RowKey, RowState};
+use zonegate_model::{Digest, Digests, Epoch, NodeId, Row, RowKey, RowState};
 use zonegate_sync::port::{
     Acquire, AcquireOutcome, Batch, Grant, Holder, LogEntry, LogItem, Manifest, Member, RenewOutcome, Synced,
     WriteOutcome,
@@ -124,8 +124,8 @@ impl Store {
     pub(crate) fn acquire(&mut self, now: Duration, request: &Acquire) -> AcquireOutcome {
         if let Some(lease) = self.lease(now) {
             // A holder that asks has lost the answer to an earlier request, and the token with it.
-            let own = lease.node == request.node;
-            if !own && !(request.from_the_dead && self.is_dead(now, lease)) {
+            let may_have = lease.node == request.node || request.from_the_dead && self.is_dead(now, lease);
+            if !may_have {
                 return AcquireOutcome::Held(lease.holder(now));
             }
         }

@@ -56,16 +56,17 @@ impl Store {
             _ => {
                 let key = RowKey { id: format!("{}-by-hand", key.id).into(), ..key };
                 self.put(&Row::deployed(key.clone(), "added by hand"), 0);
-                return self.tampered_with("added", key);
+                self.tampered_with();
+                return Some(("added", key));
             }
         };
-        self.tampered_with(what, key)
+        self.tampered_with();
+        Some((what, key))
     }
 
-    fn tampered_with(&mut self, what: &'static str, key: RowKey) -> Option<(&'static str, RowKey)> {
+    fn tampered_with(&mut self) {
         self.changes += 1;
         self.tampered = self.content.manifest.as_ref().is_some_and(|m| m.digests != self.content.digests);
-        Some((what, key))
     }
 
     /// The log loses its older items.

@@ -18,7 +18,7 @@ use crate::store::{Cursor, Place, Store};
 use crate::violation::{Finding, Guarantee};
 
 /// How long the driver waits for the store.
-const STORE_TIME_OUT: Duration = Duration::from_millis(1_000);
+const STORE_TIME_OUT: Duration = Duration::from_secs(1);
 /// How long the driver waits for the repository.
 const REPOSITORY_TIME_OUT: Duration = Duration::from_secs(6);
 
@@ -397,19 +397,15 @@ impl World {
             RepositoryWork::All(read) => read.part(&self.repository, most, &mut self.network),
             RepositoryWork::Window(read) => read.part(&self.repository, most),
         };
-        match part {
-            Some(changes) => {
-                if !changes.is_empty() {
-                    let reply = RepositoryReply::Changes(changes);
-                    self.reply(caller, pause, Input::Repository { call, reply });
-                }
-                self.queue.push(self.now + pause, Event::AtRepository(caller, Box::new(work)));
-            }
-            None => {
-                let reply = RepositoryReply::Done(Ok(()));
-                self.reply(caller, pause, Input::Repository { call, reply });
-            }
+        let Some(changes) = part else {
+            let reply = RepositoryReply::Done(Ok(()));
+            return self.reply(caller, pause, Input::Repository { call, reply });
+        };
+        if !changes.is_empty() {
+            let reply = RepositoryReply::Changes(changes);
+            self.reply(caller, pause, Input::Repository { call, reply });
         }
+        self.queue.push(self.now + pause, Event::AtRepository(caller, Box::new(work)));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::violation::{Finding, Guarantee};
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long it may take until all is well. Audits and back-off have to fit in.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Outages are forgotten by then.
 const WITHOUT_REPOSITORY: Duration = Duration::from_secs(40);
 
