@@ -73,6 +73,15 @@ impl ZoneKeys {
         }
     }
 
+    /// Whether `key` is where a row of a kind without scope lies, so that no two hashes can be the same row.
+    pub(crate) fn is_at(&self, key: &str, kind: Kind, id: &str) -> bool {
+        let is = |rows: &str, id: &str| {
+            let rest = key.strip_prefix(rows).and_then(|rest| rest.strip_prefix(kind.name()));
+            rest.and_then(|rest| rest.strip_prefix(':')) == Some(id)
+        };
+        is(&self.rows, &part(id)) || is(&self.apim_rows, id)
+    }
+
     /// The scope of a subscription or API key, from the key that its hash lies under. `None` if that is not the key of
     /// such a row. Kind and id are known from the hash, so nothing has to be guessed.
     pub(crate) fn scope_of(&self, key: &str, kind: Kind, id: &str) -> Option<String> {
@@ -126,6 +135,18 @@ mod tests {
         assert_eq!(scope.as_deref(), Some("x:y"));
         assert_eq!(keys.scope_of("distributed_event:a:b%c:API:x", Kind::ApiKey, "x"), None);
         assert_eq!(keys.scope_of("distributed_event:other:API:x:API_KEY:k", Kind::ApiKey, "k"), None);
+    }
+
+    #[test]
+    fn a_row_lies_where_we_or_apim_put_it_and_nowhere_else() {
+        let keys = keys("a:b");
+        for (key, id) in
+            [("distributed_event:a%3Ab:API:x%3Ay", "x:y"), ("distributed_event:a:b:API:x:y", "x:y")]
+        {
+            assert!(keys.is_at(key, Kind::Api, id), "{key}");
+            assert!(!keys.is_at(key, Kind::ApiKey, id), "{key}");
+            assert!(!keys.is_at(key, Kind::Api, "y"), "{key}");
+        }
     }
 
     #[test]

@@ -96,6 +96,7 @@ mod tests {
             applied in prop::option::of((any::<u128>(), any::<u64>())),
             reachable in prop::option::of(any::<bool>()),
             suspects in prop::option::of(any::<u64>()),
+            wants_audit in any::<bool>(),
             since in any::<i64>(),
         ) {
             let member = Member {
@@ -107,7 +108,7 @@ mod tests {
                 applied: applied.map(|(store, revision)| (StoreId(store), Revision(revision))),
                 repository_reachable: reachable,
                 suspects: suspects.map(Revision),
-                wants_audit: suspects.is_none(),
+                wants_audit,
                 since,
             };
             let text = encode_member(&member).unwrap();

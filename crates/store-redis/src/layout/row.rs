@@ -355,6 +355,9 @@ pub(crate) fn decode_row(keys: &ZoneKeys, key: &str, fields: RowFields) -> Decod
         };
         Some(scope.into())
     } else {
+        if !keys.is_at(key, kind, &id) {
+            return Decoded::Malformed("the key is not that of its `type` and `id`");
+        }
         None
     };
     let key = RowKey { kind, scope, id };

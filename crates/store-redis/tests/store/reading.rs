@@ -1,0 +1,229 @@
+//! Reading rows through the index and key by key (C3, C4, L1).
+
+use zonegate_model::{Kind, Row, RowKey};
+use zonegate_sync::port::{ReadMethod, RowSink, Stopped, ZoneStore};
+
+use super::support::*;
+
+const METHODS: [ReadMethod; 2] = [ReadMethod::Index, ReadMethod::Scan];
+
+fn one_of_each_kind() -> Vec<Row> {
+    let rows = Kind::ALL.map(|kind| {
+        let key = if kind.is_scoped() { RowKey::scoped(kind, "api-1", "x") } else { RowKey::new(kind, "x") };
+        Row::deployed(key, format!("{{\"kind\":\"{kind}\"}}"))
+    });
+    rows.into()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s1_rows_of_every_kind_come_back_and_removed_ones_do_not() {
+    for (which, redis) in both() {
+        let store = store(&redis, "z");
+        let mut primary = Primary::new(&store, "n").await;
+        let rows = one_of_each_kind();
+        primary.write(rows.clone()).await;
+        for method in METHODS {
+            assert_eq!(read(&store, method).await, rows, "{which}, {method:?}");
+        }
+        let gone: Vec<Row> = rows.iter().skip(6).map(removed).collect();
+        primary.write(gone).await;
+        for method in METHODS {
+            assert_eq!(read(&store, method).await, rows[..6], "{which}, {method:?}");
+        }
+        primary.write(rows.clone()).await;
+        for method in METHODS {
+            assert_eq!(read(&store, method).await, rows, "{which}, {method:?}: deployed again");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c3_rows_lie_as_apim_writes_them_and_a_removed_one_keeps_its_payload() {
+    let redis = with_search();
+    let store = store(&redis, "z");
+    let mut primary = Primary::new(&store, "n").await;
+    let at = |fields: &[&str]| {
+        let words = [&["HMGET", "distributed_event:z:API:api-1:API_KEY:k"], fields].concat();
+        redis.cli(&words).unwrap().texts()
+    };
+    let before: i64 = redis.cli(&["TIME"]).unwrap().texts()[0].parse::<i64>().unwrap() * 1000;
+    primary.write(vec![key("api-1", "k")]).await;
+    let plain = ["clusterId", "id", "type", "syncAction", "payload"];
+    assert_eq!(at(&plain), ["z", "k", "API_KEY", "DEPLOY", "{\"id\":\"k\"}"]);
+    let updated_at: i64 = at(&["updatedAt"])[0].parse().unwrap();
+    assert!(updated_at >= before && updated_at < before + 120_000, "{updated_at}");
+    primary.write(vec![removed(&key("api-1", "k"))]).await;
+    assert_eq!(at(&plain), ["z", "k", "API_KEY", "UNDEPLOY", "{\"id\":\"k\"}"]);
+    // What never was there is told all the same: a reader of APIM learns of it by the row only.
+    primary.write(vec![removed(&api("never"))]).await;
+    let tombstone = redis.cli(&["HMGET", "distributed_event:z:API:never", "syncAction", "payload"]).unwrap();
+    assert_eq!(tombstone.texts(), ["UNDEPLOY"]);
+
+    // And as APIM queries it.
+    indexed(&redis).await;
+    let query = "@clusterId:{z}@type:{API_KEY}@syncAction:{UNDEPLOY}@updatedAt:[1 +inf]";
+    let words = [
+        "FT.AGGREGATE",
+        "distributed-event-search-idx-v2",
+        query,
+        "LOAD",
+        "2",
+        "@id",
+        "@payload",
+        "WITHCURSOR",
+    ];
+    let found = redis.cli(&words).unwrap();
+    assert_eq!(found.items()[0].items()[1].texts(), ["id", "k", "payload", "{\"id\":\"k\"}"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_since_a_time_include_the_removed() {
+    for (which, redis) in both() {
+        let store = store(&redis, "z");
+        let mut primary = Primary::new(&store, "n").await;
+        primary.write(vec![api("a"), api("b"), key("a", "k")]).await;
+        primary.write(vec![removed(&key("a", "k"))]).await;
+        for (id, at) in [("API:a", "1000"), ("API:b", "2000"), ("API:a:API_KEY:k", "3000")] {
+            redis.cli(&["HSET", &format!("distributed_event:z:{id}"), "updatedAt", at]).unwrap();
+        }
+        assert_eq!(read_since(&store, 2000).await, [api("b"), removed(&key("a", "k"))], "{which}");
+        assert_eq!(read_since(&store, 3001).await, [], "{which}");
+        assert_eq!(read_since(&store, -1).await.len(), 3, "{which}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c4_without_the_index_everything_is_read_all_the_same_and_it_is_made_again() {
+    let redis = with_search();
+    let writer = store(&redis, "z");
+    let mut primary = Primary::new(&writer, "n").await;
+    let rows = one_of_each_kind();
+    primary.write(rows.clone()).await;
+    redis.cli(&["FT.DROPINDEX", "distributed-event-search-idx-v2"]).unwrap();
+    let reader = store(&redis, "z");
+    assert_eq!(read(&reader, ReadMethod::Index).await, rows);
+    indexed(&redis).await;
+    assert_eq!(read(&reader, ReadMethod::Index).await, rows);
+
+    // A flush takes the index with it; the first write of the new filling brings it back.
+    redis.cli(&["FLUSHALL"]).unwrap();
+    primary.grant = lead(&writer, "n").await;
+    (primary.manifest, primary.rows) = (None, std::collections::BTreeMap::new());
+    primary.write(vec![api("a")]).await;
+    indexed(&redis).await;
+    assert_eq!(read(&reader, ReadMethod::Index).await, [api("a")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn z6_an_index_that_is_being_built_is_not_trusted() {
+    let redis = with_search();
+    let mut connection = redis.connect().unwrap();
+    let fields = ["clusterId", "z", "type", "API", "syncAction", "DEPLOY", "updatedAt", "1", "payload", "{}"];
+    for number in 0..20_000 {
+        let (key, id) = (format!("distributed_event:z:API:{number}"), number.to_string());
+        let words = [&["HSET", key.as_str(), "id", id.as_str()], &fields[..]].concat();
+        connection.command(&words).unwrap();
+    }
+    let store = store(&redis, "z");
+    assert_eq!(read(&store, ReadMethod::Index).await.len(), 20_000, "no index");
+    assert_eq!(read(&store, ReadMethod::Index).await.len(), 20_000, "just created");
+    indexed(&redis).await;
+    assert_eq!(read(&store, ReadMethod::Index).await.len(), 20_000, "built");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l1_garbage_among_the_rows_is_left_out_and_nothing_else_is() {
+    for (which, redis) in both() {
+        let store = store(&redis, "z");
+        let mut primary = Primary::new(&store, "n").await;
+        primary.write(vec![api("good"), key("good", "k")]).await;
+        let mut connection = redis.connect().unwrap();
+        let mut command = |words: &[&[u8]]| connection.command(words).unwrap();
+        command(&[b"SET", b"distributed_event:z:API:string", b"x"]);
+        command(&[
+            b"HSET",
+            b"distributed_event:z:API:\xff\xfe",
+            b"clusterId",
+            b"z",
+            b"id",
+            b"x",
+            b"type",
+            b"API",
+        ]);
+        let hash = |key: &'static [u8], changes: &[(&'static [u8], Option<&'static [u8]>)]| {
+            let mut fields: Vec<(&[u8], &[u8])> = vec![
+                (b"clusterId", b"z"),
+                (b"id", b"bad"),
+                (b"type", b"API"),
+                (b"syncAction", b"DEPLOY"),
+                (b"updatedAt", b"5"),
+                (b"payload", b"{}"),
+            ];
+            for (name, value) in changes {
+                fields.retain(|(field, _)| field != name);
+                fields.extend(value.map(|value| (*name, value)));
+            }
+            let mut words: Vec<&[u8]> = vec![b"HSET", key];
+            words.extend(fields.into_iter().flat_map(|(name, value)| [name, value]));
+            words
+        };
+        command(&hash(b"distributed_event:z:API:1", &[(b"payload", None)]));
+        command(&hash(b"distributed_event:z:API:2", &[(b"payload", Some(b"\xff"))]));
+        command(&hash(b"distributed_event:z:API:3", &[(b"id", None)]));
+        command(&hash(b"distributed_event:z:API:4", &[(b"type", Some(b"api"))]));
+        command(&hash(b"distributed_event:z:API:5", &[(b"type", Some(b"WHATEVER"))]));
+        command(&hash(b"distributed_event:z:API:6", &[(b"syncAction", Some(b"deploy"))]));
+        command(&hash(b"distributed_event:z:API:7", &[(b"clusterId", None)]));
+        command(&hash(b"distributed_event:z:API:8", &[(b"clusterId", Some(b"Z"))]));
+        command(&hash(b"distributed_event:z:API:9", &[(b"type", Some(b"API_KEY"))]));
+        for method in METHODS {
+            assert_eq!(read(&store, method).await, [api("good"), key("good", "k")], "{which}, {method:?}");
+        }
+        assert_eq!(read_since(&store, 6).await, [api("good"), key("good", "k")], "{which}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l2_large_rows_come_in_smaller_parts() {
+    for (which, redis) in both() {
+        let settings = zonegate_store_redis::RedisSettings { read_bytes: 1_000_000, ..settings(&redis) };
+        let store = zonegate_store_redis::RedisStore::new(settings, zonegate_model::ZoneName::new("z"));
+        let mut primary = Primary::new(&store, "n").await;
+        let payload = "x".repeat(50_000);
+        let rows: Vec<Row> = (0..400)
+            .map(|id| Row::deployed(RowKey::new(Kind::Api, id.to_string()), payload.as_str()))
+            .collect();
+        for part in rows.chunks(50) {
+            primary.write(part.to_vec()).await;
+        }
+        for method in METHODS {
+            let mut sink = Collect::default();
+            store.read(method, &mut sink).await.unwrap();
+            assert_eq!(sink.rows.len(), 400, "{which}, {method:?}");
+            assert!(sink.deliveries >= 15, "{which}, {method:?}: in {} parts", sink.deliveries);
+        }
+        let huge = Row::deployed(RowKey::new(Kind::Api, "huge"), "y".repeat(20_000_000));
+        primary.write(vec![huge.clone()]).await;
+        for method in METHODS {
+            assert!(read(&store, method).await.contains(&huge), "{which}, {method:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_goes_ends_the_read_without_an_error() {
+    struct Leaves;
+    impl RowSink for Leaves {
+        async fn push(&mut self, _: Vec<Row>) -> Result<(), Stopped> {
+            Err(Stopped)
+        }
+    }
+    for (which, redis) in both() {
+        let store = store(&redis, "z");
+        let mut primary = Primary::new(&store, "n").await;
+        primary.write((0..500).map(|id| api(&id.to_string())).collect()).await;
+        for method in METHODS {
+            assert_eq!(store.read(method, &mut Leaves).await, Ok(()), "{which}, {method:?}");
+        }
+    }
+}
