@@ -223,6 +223,18 @@ impl Credentials {
         self.records.shrink(&self.seed);
     }
 
+    /// All that can be seen, for comparing two.
+    #[cfg(test)]
+    pub(crate) fn visible(&self) -> Vec<String> {
+        let subscription = |row: &Subscription| format!("{} of {} to {}", row.id, row.application, row.plan);
+        let key = |row: &Key| format!("{} is {} of {}", row.id, row.text, row.subscription);
+        let mut all: Vec<String> =
+            self.subscriptions.iter().map(subscription).chain(self.keys.iter().map(key)).collect();
+        all.sort();
+        assert_eq!(self.keys.len(), self.records.len(), "each key has its record");
+        all
+    }
+
     fn subscription(&self, id: &PackedText) -> Option<&Subscription> {
         let needle = id.needle();
         self.subscriptions.find(self.seed.hash(id.bytes()), |row| row.id.is(&needle))
