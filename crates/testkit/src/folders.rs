@@ -7,14 +7,23 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex};
 
-/// The root of the workspace that this crate was compiled in.
+/// The root of the workspace that we run in, or, started without cargo, that this crate was compiled in.
+///
+/// Clones that share a target folder share what was compiled, so what cargo says when it runs us comes first.
 #[must_use]
 pub fn workspace() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().and_then(Path::parent).unwrap_or(here)
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let compiled = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let running = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let root = |folder: &Path| {
+            folder.ancestors().find(|folder| folder.join("crates/testkit").is_dir()).map(Path::to_owned)
+        };
+        running.as_deref().and_then(root).or_else(|| root(compiled)).unwrap_or_else(|| compiled.to_owned())
+    });
+    &ROOT
 }
 
 /// The folder in the clone that everything installed and everything temporary goes to. Ignored by git.

@@ -3,7 +3,7 @@
 //! Works without root and changes nothing on the machine. Packages of another Debian release are had by copying the
 //! machine's own sources with the release's name changed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
@@ -26,6 +26,10 @@ pub(super) fn unpack(
         let part = folder.join(part);
         fs::create_dir_all(&part).map_err(failed("create", &part))?;
     }
+    // Installations for root and for everybody have different folders and locks; these lists are for both.
+    let lock_path = folder.join("lock");
+    let lock = File::create(&lock_path).map_err(failed("create", &lock_path))?;
+    lock.lock().map_err(failed("lock", &lock_path))?;
     write_sources(&own, release, &folder.join("sources"))?;
 
     let debs = target.join("debs");
