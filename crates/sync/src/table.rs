@@ -182,12 +182,12 @@ impl RowTable {
         self.pass = self.pass.wrapping_add(1);
     }
 
-    /// Marks a row as seen in the current pass without changing it.
-    pub(crate) fn mark(&mut self, key: &RowKey) {
+    /// Marks a row as seen in the current pass without changing it. Answers whether it was seen before in this pass;
+    /// `None` if it is not there.
+    pub(crate) fn mark(&mut self, key: &RowKey) -> Option<bool> {
         let pass = self.pass;
-        if let Some(entry) = self.get_mut(key) {
-            entry.seen_in = pass;
-        }
+        let entry = self.get_mut(key)?;
+        Some(std::mem::replace(&mut entry.seen_in, pass) == pass)
     }
 
     /// Marks all rows of a unit as seen.

@@ -240,7 +240,9 @@ impl Machine {
             Change::Refused { key, reason } => {
                 match key.unit() {
                     Some(unit) => self.table.mark_unit(unit),
-                    None => self.table.mark(&key),
+                    None => {
+                        self.table.mark(&key);
+                    }
                 }
                 let reason: Arc<str> = reason.into();
                 if self.refused.get(&key) != Some(&reason) {

@@ -487,8 +487,12 @@ impl Machine {
         let Phase::Verify { found, .. } = &mut leader.phase else { return };
         for row in rows {
             let Some(digest) = row.digest() else { continue };
+            // A read may bring a row twice.
+            let again = self.table.mark(&row.key).unwrap_or_else(|| leader.pending.knows(&row.key));
+            if again {
+                continue;
+            }
             found[row.key.kind].add(digest);
-            self.table.mark(&row.key);
             leader.pending.found(&row.key, Some(digest), &self.table);
         }
     }

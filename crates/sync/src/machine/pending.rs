@@ -54,6 +54,11 @@ impl Pending {
         self.settle(place, in_store, table);
     }
 
+    /// Whether the row is pending.
+    pub(super) fn knows(&self, key: &RowKey) -> bool {
+        self.rows.contains_key(&place(key))
+    }
+
     /// The store is known to hold `in_store` of the row `key`.
     pub(super) fn found(&mut self, key: &RowKey, in_store: Option<Digest>, table: &RowTable) {
         self.settle(place(key), in_store, table);
