@@ -12,6 +12,7 @@ mod authentication;
 mod cluster;
 mod configuration;
 mod health;
+mod journal;
 mod logging;
 mod metrics;
 mod monitor;
@@ -22,5 +23,6 @@ mod sync;
 pub mod view;
 
 pub use authentication::Access;
+pub use journal::Journal;
 pub use server::{Handle, ServeError, Settings, Thresholds, serve};
 pub use view::NodeView;

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use zonegate_telemetry::secret_text::mask_in_urls;
 
 use crate::answer;
 use crate::routes::Context;
@@ -32,12 +33,20 @@ pub(crate) async fn sync(State(context): State<Context>) -> Response {
     let view::Sync { initial_done, cycles, last_on_error, last_error, mut zone } = context.view.sync();
     zone.refused_count = zone.refused_count.max(zone.refused.len() as u64);
     zone.refused.truncate(MOST_REFUSALS);
+    // Messages come from drivers and definitions too; a URL in them may hold a password.
+    let failures =
+        [&mut zone.repository, &mut zone.zone_store].into_iter().filter_map(|of| of.last_failure.as_mut());
+    let texts =
+        zone.refused.iter_mut().map(|refusal| &mut refusal.reason).chain(failures.map(|f| &mut f.message));
+    for text in texts {
+        *text = mask_in_urls(text);
+    }
     let body = Body {
         initial_done,
         counter: cycles,
         next_sync_time: zone.synced.map_or(-1, |window| window.to),
         last_on_error,
-        last_error_message: last_error.filter(|_| last_on_error),
+        last_error_message: last_error.filter(|_| last_on_error).map(|text| mask_in_urls(&text)),
         total_on_errors: 0,
         zone,
     };
