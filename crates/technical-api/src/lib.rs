@@ -12,7 +12,6 @@ mod authentication;
 mod cluster;
 mod configuration;
 mod health;
-mod journal;
 mod logging;
 mod metrics;
 mod monitor;
@@ -23,6 +22,5 @@ mod sync;
 pub mod view;
 
 pub use authentication::Access;
-pub use journal::Journal;
 pub use server::{Handle, ServeError, Settings, Thresholds, serve};
 pub use view::NodeView;

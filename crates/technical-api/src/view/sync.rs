@@ -60,8 +60,8 @@ pub struct Zone {
 /// Who is primary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PrimaryLease {
-    /// The epoch of the lease; `None` if this gateway has not heard of one.
-    pub epoch: Option<u64>,
+    /// The epoch of the lease; 0 if this gateway does not know it.
+    pub epoch: u64,
     /// The primary's id; `None` if nobody is.
     pub primary: Option<String>,
 }
@@ -98,8 +98,8 @@ pub struct Refusal {
     pub reason: String,
     /// Since when, if known.
     pub at: Option<i64>,
-    /// Whether an earlier version is served meanwhile, if known.
-    pub earlier_version_served: Option<bool>,
+    /// An earlier version is served meanwhile.
+    pub earlier_version_served: bool,
 }
 
 /// A full read of the store.

@@ -116,7 +116,7 @@ impl NodeView for Gateway {
             id: format!("refused-{number}"),
             reason: "plan `p` has the security type `MAGIC`, which this gateway does not have".to_owned(),
             at: Some(5),
-            earlier_version_served: Some(false),
+            earlier_version_served: false,
         };
         Sync {
             initial_done: self.ready,
@@ -126,7 +126,7 @@ impl NodeView for Gateway {
             zone: Zone {
                 name: "blue".to_owned(),
                 role: "primary",
-                lease: Some(PrimaryLease { epoch: Some(4), primary: Some("node-1".to_owned()) }),
+                lease: Some(PrimaryLease { epoch: 4, primary: Some("node-1".to_owned()) }),
                 store: Some(StorePosition { id: "00ff".to_owned(), revision: 18, whole: 17 }),
                 applied: self.ready.then_some(17),
                 synced: self.ready.then_some(Window { from: -1, to: 1_795_511_593_171 }),

@@ -62,7 +62,7 @@ async fn c5_recorded_answers_of_apim_have_the_same_status_headers_and_shape() {
     let Some(files) = recordings() else {
         #[expect(clippy::print_stderr, reason = "a skipped test says so")]
         {
-            eprintln!("skipped: no recorded answers, since ../shared/golden is not there");
+            eprintln!("SKIPPED: no recorded answers, since ../shared/golden is not there");
         }
         return;
     };
