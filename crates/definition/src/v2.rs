@@ -85,7 +85,7 @@ struct PlanJson<'a> {
 pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
     let definition: Definition<'_> = json::parse(payload.definition.get(), "")?;
     let tags = texts(definition.tags);
-    if !node.accepts_tags(&tags) {
+    if !node.accepts(&tags) {
         return Ok(Read::NotHere(NotHere::Tags));
     }
     let plans = plans(definition.plans.unwrap_or_default().0, node)?;
@@ -170,7 +170,7 @@ fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refu
     for (index, plan) in plans.into_iter().enumerate() {
         let at = format!("plans[{index}]");
         let tags = texts(plan.tags);
-        if !is_served(plan.status.as_ref()) || !(tags.is_empty() || node.accepts_tags(&tags)) {
+        if !is_served(plan.status.as_ref()) || !node.accepts_plan(&tags) {
             continue;
         }
         if Text::filled(plan.selection_rule).is_some() {

@@ -129,7 +129,7 @@ impl Pair for PropertyJson {
 pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
     let definition: Definition<'_> = json::parse(payload.definition.get(), "")?;
     let tags = texts(definition.tags);
-    if !node.accepts_tags(&tags) {
+    if !node.accepts(&tags) {
         return Ok(Read::NotHere(NotHere::Tags));
     }
     let plans = plans(definition.plans.unwrap_or_default().0, node)?;
@@ -223,7 +223,7 @@ fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refu
         let at = format!("plans[{index}]");
         let tags = texts(plan.tags);
         let standard = plan.mode.as_ref().is_none_or(|Text(mode)| label::is(mode, "standard"));
-        if !is_served(plan.status.as_ref()) || !standard || !(tags.is_empty() || node.accepts_tags(&tags)) {
+        if !is_served(plan.status.as_ref()) || !standard || !node.accepts_plan(&tags) {
             continue;
         }
         if Text::filled(plan.selection_rule).is_some() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use zonegate_definition::{NodeContext, Organization, Refusal};
+use zonegate_definition::{NodeContext, NotHere, Organization, Refusal};
 use zonegate_model::{Digests, Kind, Payload, Revision, Row, RowKey, StoreId};
 use zonegate_payload::DictionaryPayload;
 
@@ -22,8 +22,8 @@ mod staging;
 mod surroundings;
 
 use settle::Dirty;
-use staging::Staging;
-use surroundings::AccessPoint;
+use staging::{Staging, UnreadableRows};
+use surroundings::AccessPoints;
 
 /// How a gateway decides what it serves.
 #[derive(Clone, Debug)]
@@ -55,8 +55,12 @@ pub struct Committed {
     pub removed: Vec<Arc<str>>,
     /// What this commit refused.
     pub refused: Vec<Arc<Refused>>,
+    /// APIs whose rows changed and that are well understood and not for this gateway.
+    pub not_here: Vec<(Arc<str>, NotHere)>,
     /// Rows besides APIs that could not be read, the first hundred.
     pub unreadable: Vec<Unreadable>,
+    /// How many rows besides APIs could not be read.
+    pub unreadable_count: usize,
 }
 
 /// A row that could not be read. A subscription or key counts as absent, so that nobody gets in by it; of anything
@@ -86,7 +90,7 @@ pub struct Builder<C: Compile> {
     scopes: HashMap<Arc<str>, Arc<Credentials>>,
     plans: PlanNames,
     organizations: HashMap<Arc<str>, OrganizationSlot>,
-    access_points: BTreeMap<Arc<str>, AccessPoint>,
+    access_points: AccessPoints,
     /// APIs that were refused because the place was taken.
     waiting: HashMap<Place, Vec<Arc<str>>>,
 
@@ -142,7 +146,7 @@ impl<C: Compile> Builder<C> {
             scopes: HashMap::new(),
             plans: PlanNames::default(),
             organizations: HashMap::new(),
-            access_points: BTreeMap::new(),
+            access_points: AccessPoints::default(),
             waiting: HashMap::new(),
             apis: empty.apis.clone(),
             routes: empty.routes.clone(),
@@ -194,7 +198,7 @@ impl<C: Compile> Builder<C> {
         if full {
             self.plans.forget_unused();
         }
-        self.publish(revision, digests);
+        self.publish(revision, &digests);
         self.free_retired();
         report.committed(self)
     }
@@ -205,7 +209,7 @@ impl<C: Compile> Builder<C> {
         self.retired.len()
     }
 
-    fn publish(&mut self, revision: Option<(StoreId, Revision)>, digests: Digests) {
+    fn publish(&mut self, revision: Option<(StoreId, Revision)>, digests: &Digests) {
         self.number += 1;
         let generation = Generation {
             seed: self.seed.clone(),
@@ -216,7 +220,7 @@ impl<C: Compile> Builder<C> {
             organizations: self.served_organizations.clone(),
             dictionaries: self.dictionaries.clone(),
             revision,
-            digests,
+            digests: *digests,
         };
         self.retired.push(self.published.swap(Arc::new(generation)));
     }
@@ -336,12 +340,18 @@ struct Report<T> {
     /// What was served of each API that was looked at, before the commit.
     before: HashMap<Arc<str>, Option<Arc<Served<T>>>>,
     refused: Vec<Arc<str>>,
-    unreadable: Vec<Unreadable>,
+    not_here: Vec<(Arc<str>, NotHere)>,
+    unreadable: UnreadableRows,
 }
 
 impl<T> Default for Report<T> {
     fn default() -> Self {
-        Self { before: HashMap::new(), refused: Vec::new(), unreadable: Vec::new() }
+        Self {
+            before: HashMap::new(),
+            refused: Vec::new(),
+            not_here: Vec::new(),
+            unreadable: UnreadableRows::default(),
+        }
     }
 }
 
@@ -351,12 +361,17 @@ impl<T> Report<T> {
     }
 
     fn unreadable(&mut self, kind: Kind, id: &Arc<str>, problem: String) {
-        staging::note(&mut self.unreadable, RowKey::new(kind, id.clone()), problem);
+        self.unreadable.note(RowKey::new(kind, id.clone()), problem);
     }
 
     fn committed<C: Compile<Compiled = T>>(self, builder: &Builder<C>) -> Committed {
-        let mut committed =
-            Committed { number: builder.number, unreadable: self.unreadable, ..Committed::default() };
+        let mut committed = Committed {
+            number: builder.number,
+            not_here: self.not_here,
+            unreadable: self.unreadable.named,
+            unreadable_count: self.unreadable.count,
+            ..Committed::default()
+        };
         for (id, before) in self.before {
             let now = builder.slots.get(&id).and_then(|slot| slot.served.as_ref());
             match (before, now) {

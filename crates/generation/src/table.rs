@@ -68,11 +68,7 @@ impl<R: Row> Table<R> {
     }
 
     /// All rows with this hash (or one close to it) that fit.
-    pub(crate) fn find_all<'a>(
-        &'a self,
-        hash: u64,
-        fits: impl Fn(&R) -> bool,
-    ) -> impl Iterator<Item = &'a R> {
+    pub(crate) fn find_all(&self, hash: u64, fits: impl Fn(&R) -> bool) -> impl Iterator<Item = &R> {
         self.shard(hash)
             .into_iter()
             .flat_map(move |shard| shard.index.iter_hash(hash).map(|at| &shard.rows[*at as usize]))

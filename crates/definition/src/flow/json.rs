@@ -141,12 +141,11 @@ pub(crate) fn organization_flows(
 
 fn is_for(flow: &V2Flow<'_>, node: &NodeContext) -> bool {
     let consumers = flow.consumers.as_deref().unwrap_or_default();
-    let tags: Vec<&str> = consumers
+    let tags = consumers
         .iter()
         .filter(|consumer| consumer.consumer_type.as_ref().is_some_and(|Text(kind)| label::is(kind, "tag")))
-        .filter_map(|consumer| consumer.consumer_id.as_ref().map(|Text(id)| id.as_str()))
-        .collect();
-    consumers.is_empty() || node.accepts_tags(&tags)
+        .filter_map(|consumer| consumer.consumer_id.as_ref().map(|Text(id)| id.as_str()));
+    consumers.is_empty() || node.tags.accept(tags)
 }
 
 fn v2_flow(flow: V2Flow<'_>, at: &str) -> Result<Flow, Refusal> {

@@ -165,7 +165,11 @@ fn s3_what_is_not_understood_is_refused_with_the_place() {
             "endpointGroups[0].services.discovery",
             "discovery",
         ),
-        (with(v4(), "flows/0/selectors/0/path", json!("/a(b|c)")), "flows[0].selectors[0]", "regular expression"),
+        (
+            with(v4(), "flows/0/selectors/0/path", json!("/a(b|c)")),
+            "flows[0].selectors[0]",
+            "regular expression",
+        ),
         (
             with(v4(), "flows/0/selectors/0", json!({ "type": "condition", "condition": "{#true}" })),
             "flows[0].selectors[0].condition",
@@ -357,7 +361,7 @@ fn api_key_security_is_read_from_an_object_or_a_string() {
 
 #[test]
 fn what_is_switched_off_or_meant_for_others_takes_no_part() {
-    let node = NodeContext { tags: vec!["eu".into()], tenant: Some("east".into()) };
+    let node = NodeContext { tags: zonegate_payload::ShardingTags::new(["eu"]), tenant: Some("east".into()) };
     let read_at = |definition: &Value| read_api(&payload(&definition.to_string()), &node);
     assert!(matches!(read_at(&v4()), Ok(Read::NotHere(NotHere::Tags))), "an API without tags, as recorded");
     let tagged = with(v4(), "tags", json!(["EU"]));

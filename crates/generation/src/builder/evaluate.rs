@@ -18,7 +18,7 @@ const FEW: usize = 64;
 /// What an API row means.
 pub(super) enum Verdict<T> {
     Serve { api: Arc<Api>, compiled: Arc<T>, payload: Payload },
-    NotHere(#[expect(dead_code, reason = "kept for the technical API, which is to show it")] NotHere),
+    NotHere(NotHere),
     Refused { name: Option<Arc<str>>, refusal: Refusal },
 }
 
@@ -37,7 +37,7 @@ impl<C: Compile> Builder<C> {
     /// Verdicts on all these, on several threads if nothing is served yet that they could slow down.
     pub(super) fn evaluate_all(
         &self,
-        ids: Vec<(Arc<str>, Cause)>,
+        ids: &[(Arc<str>, Cause)],
     ) -> Vec<(Arc<str>, Cause, Verdict<C::Compiled>)> {
         let threads = match thread::available_parallelism() {
             Ok(threads) if self.number == 0 && ids.len() > FEW => threads.get(),

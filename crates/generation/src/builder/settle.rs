@@ -71,16 +71,12 @@ impl<C: Compile> Builder<C> {
             if next.is_empty() {
                 break;
             }
-            self.round(std::mem::take(&mut next).into_iter().collect(), &mut freed, report);
+            let ids: Vec<_> = std::mem::take(&mut next).into_iter().collect();
+            self.round(&ids, &mut freed, report);
         }
     }
 
-    fn round(
-        &mut self,
-        ids: Vec<(Arc<str>, Cause)>,
-        freed: &mut Vec<Place>,
-        report: &mut Report<C::Compiled>,
-    ) {
+    fn round(&mut self, ids: &[(Arc<str>, Cause)], freed: &mut Vec<Place>, report: &mut Report<C::Compiled>) {
         let mut candidates: Vec<Candidate<C::Compiled>> = Vec::new();
         for (id, cause, verdict) in self.evaluate_all(ids) {
             if let Some(slot) = self.slots.get(&id) {
@@ -99,9 +95,10 @@ impl<C: Compile> Builder<C> {
                         given_up: Vec::new(),
                     });
                 }
-                Verdict::NotHere(_) => {
+                Verdict::NotHere(reason) => {
                     self.withdraw(&id, freed);
                     self.clear_refusal(&id);
+                    report.not_here.push((id, reason));
                 }
                 Verdict::Refused { name, refusal } => {
                     self.refuse(&id, name, refusal, Vec::new(), cause, freed);

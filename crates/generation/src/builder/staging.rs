@@ -10,7 +10,7 @@ use super::Unreadable;
 use crate::credentials::{Credentials, PlanNames};
 use crate::table::Seed;
 
-/// Unreadable rows that a commit names; more are only counted by their absence.
+/// Unreadable rows that a commit names (L2).
 const NAMED_UNREADABLE: usize = 100;
 
 /// Rows of entities that stand alone: the last text of each, `None` for removed.
@@ -24,7 +24,7 @@ pub(super) struct Staging {
     pub(super) dictionaries: Texts,
     pub(super) access_points: Texts,
     pub(super) scopes: HashMap<Arc<str>, StagedScope>,
-    pub(super) unreadable: Vec<Unreadable>,
+    pub(super) unreadable: UnreadableRows,
 }
 
 /// The credentials of a scope as they will be.
@@ -43,7 +43,7 @@ impl Staging {
             dictionaries: Texts::new(),
             access_points: Texts::new(),
             scopes: HashMap::new(),
-            unreadable: Vec::new(),
+            unreadable: UnreadableRows::default(),
         }
     }
 
@@ -79,7 +79,7 @@ impl Staging {
     ) {
         let full = self.full;
         let Some(scope) = &row.key.scope else {
-            return note(&mut self.unreadable, row.key, "it names no API".to_owned());
+            return self.unreadable.note(row.key, "it names no API".to_owned());
         };
         let staged = self.scopes.entry(scope.clone()).or_insert_with(|| {
             let credentials = match known.get(scope) {
@@ -104,7 +104,7 @@ impl Staging {
         staged.changed |= match changed {
             Ok(changed) => changed,
             Err((error, changed)) => {
-                note(&mut self.unreadable, row.key, describe(&error));
+                self.unreadable.note(row.key, describe(&error));
                 changed
             }
         };
@@ -121,10 +121,18 @@ pub(super) fn describe(error: &serde_json::Error) -> String {
     format!("{what}, at line {} column {}", error.line(), error.column())
 }
 
-/// Remembers an unreadable row.
-pub(super) fn note(unreadable: &mut Vec<Unreadable>, key: RowKey, problem: String) {
-    tracing::warn!(row = %key, problem, "a row of the zone's state cannot be read");
-    if unreadable.len() < NAMED_UNREADABLE {
-        unreadable.push(Unreadable { key, problem });
+/// Rows that could not be read: all are counted, the first are named.
+#[derive(Default)]
+pub(super) struct UnreadableRows {
+    pub(super) named: Vec<Unreadable>,
+    pub(super) count: usize,
+}
+
+impl UnreadableRows {
+    pub(super) fn note(&mut self, key: RowKey, problem: String) {
+        self.count += 1;
+        if self.named.len() < NAMED_UNREADABLE {
+            self.named.push(Unreadable { key, problem });
+        }
     }
 }

@@ -1,12 +1,11 @@
 //! What surrounds APIs: organizations, access points, dictionaries. A change reaches the APIs that depend on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Deserialize;
-use zonegate_definition::{Api, read_organization};
+use zonegate_definition::{Api, Reason, Refusal, read_organization};
 use zonegate_model::{Kind, Payload};
-use zonegate_payload::{DictionaryPayload, OrganizationPayload};
+use zonegate_payload::{AccessPointPayload, DictionaryPayload, OrganizationPayload};
 
 use super::settle::Dirty;
 use super::staging::{Texts, describe};
@@ -14,30 +13,29 @@ use super::{Builder, Claim, OrganizationSlot, Report};
 use crate::compile::Compile;
 use crate::routes::Place;
 
-/// A default host of an environment (`zone-store.md` section 6.6): paths without a host are offered on these only.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AccessPoint {
-    environment: Arc<str>,
-    /// In lower case.
-    host: Arc<str>,
+/// Access points: default hosts of environments (`zone-store.md` section 6.6). Paths without a host are offered on
+/// these only.
+#[derive(Default)]
+pub(super) struct AccessPoints {
+    points: BTreeMap<Arc<str>, AccessPoint>,
+    /// The hosts of each environment that has some, in lower case.
+    hosts: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AccessPointJson {
-    environment_id: Option<String>,
-    host: Option<String>,
-    target: Option<String>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct AccessPoint {
+    environment: Arc<str>,
+    host: Arc<str>,
 }
 
 impl AccessPoint {
     /// Reads a row; `None` for one that is not for HTTP traffic.
     fn read(payload: &Payload) -> Result<Option<Self>, serde_json::Error> {
-        let json: AccessPointJson = serde_json::from_str(payload.as_str())?;
+        let point: AccessPointPayload = serde_json::from_str(payload.as_str())?;
         // Absent before 4.8: then it is a gateway's.
-        let is_gateway = json.target.is_none_or(|target| target.eq_ignore_ascii_case("GATEWAY"));
+        let is_gateway = point.target.is_none_or(|target| target.eq_ignore_ascii_case("GATEWAY"));
         let both =
-            json.environment_id.zip(json.host).filter(|(_, host)| is_gateway && !host.trim().is_empty());
+            point.environment_id.zip(point.host).filter(|(_, host)| is_gateway && !host.trim().is_empty());
         Ok(both.map(|(environment, host)| Self {
             environment: environment.into(),
             host: host.trim().to_lowercase().into(),
@@ -90,12 +88,7 @@ impl<C: Compile> Builder<C> {
 
     fn put_organization(&mut self, id: &Arc<str>, payload: Payload, report: &mut Report<C::Compiled>) {
         let read = serde_json::from_str::<OrganizationPayload>(payload.as_str())
-            .map_err(|error| {
-                zonegate_definition::Refusal::new(
-                    zonegate_definition::Reason::Malformed(describe(&error)),
-                    "",
-                )
-            })
+            .map_err(|error| Refusal::new(Reason::Malformed(describe(&error)), ""))
             .and_then(|payload| read_organization(&payload, &self.settings.node));
         let slot = match read {
             Ok(organization) => {
@@ -119,7 +112,7 @@ impl<C: Compile> Builder<C> {
         report: &mut Report<C::Compiled>,
     ) {
         if full {
-            for id in self.access_points.keys() {
+            for id in self.access_points.points.keys() {
                 staged.entry(id.clone()).or_insert(None);
             }
         }
@@ -132,18 +125,22 @@ impl<C: Compile> Builder<C> {
                     continue;
                 }
             };
-            let before = self.access_points.get(&id);
+            let before = self.access_points.points.get(&id);
             if before == read.as_ref() {
                 continue;
             }
             changed.extend(before.into_iter().chain(&read).map(|point| point.environment.clone()));
             match read {
-                Some(point) => self.access_points.insert(id, point),
-                None => self.access_points.remove(&id),
+                Some(point) => self.access_points.points.insert(id, point),
+                None => self.access_points.points.remove(&id),
             };
         }
         if changed.is_empty() {
             return;
+        }
+        self.access_points.hosts.clear();
+        for point in self.access_points.points.values() {
+            self.access_points.hosts.entry(point.environment.clone()).or_default().insert(point.host.clone());
         }
         for (id, slot) in &self.slots {
             let environment = slot.served.as_ref().and_then(|served| served.api.environment.as_ref());
@@ -183,13 +180,8 @@ impl<C: Compile> Builder<C> {
 
     /// Where an API wants to be.
     pub(super) fn claims(&self, api: &Api) -> Vec<Claim> {
-        let hosts: Vec<&Arc<str>> = match &api.environment {
-            Some(environment) => {
-                let points = self.access_points.values().filter(|point| point.environment == *environment);
-                points.map(|point| &point.host).collect()
-            }
-            None => Vec::new(),
-        };
+        let hosts =
+            api.environment.as_ref().and_then(|environment| self.access_points.hosts.get(environment));
         let mut claims: Vec<Claim> = Vec::with_capacity(api.listeners.len());
         for listener in &api.listeners {
             let (path, servers): (Arc<str>, Arc<[String]>) =
@@ -202,8 +194,10 @@ impl<C: Compile> Builder<C> {
             };
             match &listener.host {
                 Some(host) => claim(host.as_str().into()),
-                None if hosts.is_empty() => claim("".into()),
-                None => hosts.iter().for_each(|host| claim(Arc::clone(host))),
+                None => match hosts {
+                    Some(hosts) => hosts.iter().for_each(|host| claim(host.clone())),
+                    None => claim("".into()),
+                },
             }
         }
         claims
