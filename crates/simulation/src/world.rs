@@ -61,6 +61,8 @@ enum Event {
     AtRepository(Caller, Box<RepositoryWork>),
     /// A handed-over state becomes active.
     Activate(Address, Box<Staged>),
+    /// SIGCONT.
+    Resume(usize),
     /// A process starts.
     Start(usize),
     /// A process that was told to stop is killed if it still runs.
@@ -254,6 +256,10 @@ impl World {
                 Ok(())
             }
             Event::Activate(address, staged) => self.activate(address, staged),
+            Event::Resume(gateway) => {
+                self.resume(gateway);
+                Ok(())
+            }
             Event::Start(gateway) => self.start(gateway),
             Event::Kill(address) => {
                 self.kill(address);

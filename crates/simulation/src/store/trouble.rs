@@ -66,7 +66,7 @@ impl Store {
 
     fn tampered_with(&mut self) {
         self.changes += 1;
-        self.tampered = self.content.manifest.as_ref().is_some_and(|m| m.digests != self.content.digests);
+        self.tampered = self.content.manifest.as_ref().is_none_or(|m| m.digests != self.content.digests);
     }
 
     /// The log loses its older items.

@@ -19,7 +19,11 @@ impl World {
                 self.stop(node)?;
                 self.queue.push(now + Duration::from_secs(4) + down, Event::Start(node));
             }
-            Fault::Pause { node, lasts } => self.gateways[node].paused_until = now + lasts,
+            Fault::Pause { node, lasts } => {
+                let until = self.gateways[node].paused_until.max(now + lasts);
+                self.gateways[node].paused_until = until;
+                self.queue.push(until, Event::Resume(node));
+            }
             Fault::ClockJump { node, millis } => {
                 // Two jumps do not add up: clocks are wrong, but not without limit.
                 self.gateways[node].clock_offset = millis;

@@ -1,5 +1,6 @@
 //! The gateways' processes: each a `Machine` with its timer, its open calls and what it serves.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use zonegate_model::NodeId;
@@ -23,6 +24,8 @@ pub(super) struct Gateway {
     /// Its wall clock against the true one, milliseconds.
     pub(super) clock_offset: i64,
     pub(super) paused_until: Duration,
+    /// What happened to the process while it was paused, oldest first.
+    inbox: VecDeque<Event>,
     pub(super) store_cut_until: Duration,
     pub(super) repository_cut_until: Duration,
 }
@@ -56,10 +59,23 @@ impl World {
         Address { gateway, incarnation: self.gateways[gateway].incarnation }
     }
 
-    /// A stopped process (SIGSTOP) does nothing until it goes on: puts the event off.
-    fn paused(&self, address: Address) -> Option<Duration> {
-        let until = self.gateways[address.gateway].paused_until;
-        (until > self.now).then_some(until)
+    /// A stopped process (SIGSTOP) does nothing until it goes on: what happens to it queues up. Answers the event if
+    /// the process runs.
+    fn unless_paused(&mut self, address: Address, event: Event) -> Option<Event> {
+        let gateway = &mut self.gateways[address.gateway];
+        if gateway.paused_until > self.now {
+            gateway.inbox.push_back(event);
+            return None;
+        }
+        Some(event)
+    }
+
+    pub(super) fn resume(&mut self, gateway: usize) {
+        if self.gateways[gateway].paused_until <= self.now {
+            for event in std::mem::take(&mut self.gateways[gateway].inbox) {
+                self.queue.push(self.now, event);
+            }
+        }
     }
 
     pub(super) fn start(&mut self, gateway: usize) -> Result<(), Finding> {
@@ -69,6 +85,7 @@ impl World {
         let incarnation = self.gateways[gateway].incarnation + 1;
         self.gateways[gateway].incarnation = incarnation;
         self.gateways[gateway].paused_until = Duration::ZERO;
+        self.gateways[gateway].inbox.clear();
         let node = NodeId::new(format!("gateway-{gateway}.{incarnation}"));
         let machine = Machine::new(self.settings(node.clone()), self.chance.next(), self.moment(gateway));
         self.gateways[gateway].process = Some(Process {
@@ -121,8 +138,7 @@ impl World {
     }
 
     pub(super) fn wake(&mut self, address: Address) -> Result<(), Finding> {
-        if let Some(until) = self.paused(address) {
-            self.queue.push(until, Event::Wake(address));
+        if self.unless_paused(address, Event::Wake(address)).is_none() {
             return Ok(());
         }
         let now = self.now;
@@ -147,10 +163,11 @@ impl World {
 
     /// An answer reaches the process.
     pub(super) fn arrive(&mut self, caller: Caller, input: Box<Input>) -> Result<(), Finding> {
-        if let Some(until) = self.paused(caller.address) {
-            self.queue.push(until, Event::Reply(caller, input));
+        let Some(Event::Reply(caller, input)) =
+            self.unless_paused(caller.address, Event::Reply(caller, input))
+        else {
             return Ok(());
-        }
+        };
         // An answer may have been on its way to the machine when the call was cancelled.
         let unlucky = self.network.permille(200);
         let Some(process) = self.process(caller.address) else { return Ok(()) };
@@ -236,10 +253,11 @@ impl World {
 
     /// A state becomes active: requests see it from now on.
     pub(super) fn activate(&mut self, address: Address, staged: Box<Staged>) -> Result<(), Finding> {
-        if let Some(until) = self.paused(address) {
-            self.queue.push(until, Event::Activate(address, staged));
+        let Some(Event::Activate(address, staged)) =
+            self.unless_paused(address, Event::Activate(address, staged))
+        else {
             return Ok(());
-        }
+        };
         let gateway = &mut self.gateways[address.gateway];
         let Some(process) = gateway.process.as_mut().filter(|_| gateway.incarnation == address.incarnation)
         else {
