@@ -76,7 +76,7 @@ pub fn load(
 ) -> Result<Loaded, LoadError> {
     match read(path) {
         Ok(text) => load_text(path, &text, environment, home),
-        Err(diagnostic) => Err(LoadError::new(report(Found::only(diagnostic), None))),
+        Err(diagnostic) => Err(LoadError::new(report(Found::only(*diagnostic), None))),
     }
 }
 
@@ -93,6 +93,7 @@ pub fn load_text(
     for (key, property) in properties {
         if let Some(earlier) = file.insert(key.clone(), property)
             && let Some(later) = file.get(&key)
+            && !earlier.merged
             && earlier.key_place != later.key_place
             && !diagnostics.iter().any(|known| known.line() == later.key_place.line)
         {
@@ -148,26 +149,28 @@ fn report(found: Found, source: Option<Redacted>) -> Report {
     Report { settings, problems, ignored, resolved, diagnostics, source }
 }
 
-fn read(path: &Path) -> Result<String, Diagnostic> {
+fn read(path: &Path) -> Result<String, Box<Diagnostic>> {
     let shown = path.display();
     let file = File::open(path).map_err(|error| {
         Diagnostic::error(format!("there is no configuration: {shown} cannot be read: {error}")).hint(
             "the file is the one given by `--config FILE`, else $GRAVITEE_HOME/config/gravitee.yml; check that it \
              exists and that this user may read it",
         )
-    })?;
+    });
+    let file = file.map_err(Box::new)?;
     let mut bytes = Vec::new();
     file.take(SIZE_LIMIT + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Diagnostic::error(format!("{shown} cannot be read: {error}")))?;
+        .map_err(|error| Box::new(Diagnostic::error(format!("{shown} cannot be read: {error}"))))?;
     if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(Diagnostic::error(format!("{shown} is larger than {} MiB", SIZE_LIMIT >> 20)));
+        return Err(Diagnostic::error(format!("{shown} is larger than {} MiB", SIZE_LIMIT >> 20)).into());
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes().iter().take(valid).filter(|byte| **byte == b'\n').count() + 1;
         Diagnostic::error(format!("{shown} is not UTF-8 text: the first wrong byte is in line {line}"))
             .hint("save the file as UTF-8")
+            .into()
     })
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Property {
     pub(crate) raw: String,
     /// Written without quotes, so that YAML 1.1 gives it a type.
     pub(crate) plain: bool,
+    /// It comes from a section that `<<` merges, so that another one in its place is meant.
+    pub(crate) merged: bool,
     /// Where the value stands, or the key where there is no value.
     pub(crate) place: Place,
     /// Where the key stands.

@@ -400,7 +400,7 @@ impl<'a> Reader<'a> {
 
 /// A year in milliseconds.
 const MILLISECONDS_LIMIT: i64 = 365 * 24 * 3600 * 1000;
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 fn shorten(text: &str) -> String {
     const LENGTH: usize = 60;

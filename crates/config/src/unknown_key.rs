@@ -132,6 +132,12 @@ fn nearest(key: &str) -> Option<String> {
     for known in known_keys() {
         candidates.insert(known.pattern.trim_end_matches(".**").to_owned());
         candidates.insert(beginning(known.pattern, length));
+        candidates.insert(beginning(known.pattern, length + 1));
+    }
+    // A whole section in the wrong place; the one nearest to the root is meant.
+    let moved = candidates.iter().filter(|candidate| candidate.ends_with(&below));
+    if let Some(section) = moved.min_by_key(|candidate| candidate.len()) {
+        return Some(section.clone());
     }
     candidates
         .into_iter()
@@ -251,6 +257,7 @@ mod tests {
             ("distributed-sync.redis.pasword", Some("distributed-sync.redis.password")),
             ("services.distributed-sync.type", Some("distributed-sync.type")),
             ("http.maxHeadersize", Some("http.maxHeaderSize")),
+            ("sync", Some("services.sync")),
             ("completely.different", None),
         ] {
             assert_eq!(nearest(unknown).as_deref(), expected, "{unknown}");

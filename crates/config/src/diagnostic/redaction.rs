@@ -16,7 +16,7 @@ const SECRET_WORDS: [&str; 8] =
 /// Words whose misspellings count too: the line with an unknown key is just what is shown.
 const MISSPELLED_WORDS: [&str; 2] = ["password", "secret"];
 /// How alike a misspelling is at least, from 0 to 1.
-const LIKENESS: f64 = 0.7;
+const LIKENESS: f64 = 0.75;
 
 /// Whether the last part of a key sounds like a secret's, or the key is a user's password.
 pub(crate) fn names_a_secret(key: &str) -> bool {

@@ -56,10 +56,13 @@ impl Secrets {
             .file()
             .iter()
             .filter(|(key, property)| {
-                (self.contains(key) || known_keys::find(key).is_none())
-                    && property.place != property.key_place
+                (self.contains(key) || is_unknown(key)) && property.place != property.key_place
             })
             .map(|(_, property)| property.place.span.clone())
             .collect()
     }
+}
+
+fn is_unknown(key: &str) -> bool {
+    known_keys::find(key).is_none() && !known_keys::is_section(key)
 }

@@ -15,7 +15,7 @@ fn c1_a_full_file_gives_the_settings_that_it_says() {
     let settings = loaded(include_str!("../../samples/full.yml"), &[]).settings;
     let listener = &settings.http.listeners[0];
     assert_eq!((listener.port, listener.host.as_str()), (8092, "127.0.0.1"));
-    assert_eq!(listener.idle_timeout, Some(Duration::from_secs(60)));
+    assert_eq!(listener.idle_timeout, Some(Duration::from_mins(1)));
     assert_eq!(listener.max_header_size, 16384);
     assert_eq!(settings.http.request_timeout, None);
     assert_eq!(settings.http.not_found.message, "Nothing here.");
@@ -42,7 +42,7 @@ fn c1_a_full_file_gives_the_settings_that_it_says() {
     assert_eq!(settings.technical_api.port, 0);
     assert_eq!(settings.sync.delay, Duration::from_secs(3));
     assert_eq!((settings.sync.bulk_items, settings.sync.subscription_bulk_items), (500, 2000));
-    assert_eq!(settings.sync.audit_interval, Some(Duration::from_secs(600)));
+    assert_eq!(settings.sync.audit_interval, Some(Duration::from_mins(10)));
     assert!(settings.sync.keep_previous_when_refused);
     let zone = settings.distributed_sync.unwrap();
     assert_eq!(zone.zone.name.as_str(), "north");

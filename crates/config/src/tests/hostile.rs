@@ -1,15 +1,17 @@
 //! Text that nobody should write.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::{load, with};
 
 #[test]
 fn l1_deep_nesting_is_an_error() {
-    let deep = format!(
-        "{}1",
-        "a:\n".to_owned() + &(1..5000).map(|level| format!("{}a:\n", " ".repeat(level))).collect::<String>()
-    );
+    let mut deep = String::new();
+    for level in 0..5000 {
+        let _ = writeln!(deep, "{}a:", " ".repeat(level));
+    }
     assert!(load(&deep, &[]).unwrap_err().to_string().contains("levels of nesting"));
     let flow = format!("a: {}", "[".repeat(100_000));
     assert!(load(&flow, &[]).is_err());
@@ -22,7 +24,7 @@ fn l1_aliases_do_not_fill_the_memory() {
     let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
     for level in 1..20 {
         let items = vec![format!("*a{}", level - 1); 10].join(",");
-        text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        let _ = writeln!(text, "a{level}: &a{level} [{items}]");
     }
     assert!(load(&text, &[]).unwrap_err().to_string().contains("aliases expand"));
 }
@@ -32,7 +34,7 @@ fn l1_placeholders_do_not_fill_the_memory() {
     let mut text = with("tenant: ${b0}\n");
     for level in 0..30 {
         let next = level + 1;
-        text.push_str(&format!("b{level}: ${{b{next}}}${{b{next}}}${{b{next}}}${{b{next}}}\n"));
+        let _ = writeln!(text, "b{level}: ${{b{next}}}${{b{next}}}${{b{next}}}${{b{next}}}");
     }
     text.push_str("b30: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n");
     assert!(load(&text, &[]).is_err());
@@ -75,7 +77,7 @@ proptest! {
             let changed: Vec<String> = sample.lines().enumerate().map(|(number, text)| {
                 if number == line {
                     // What names a secret stays: without its name nobody can know it.
-                    let cut: String = text.chars().skip(if text.contains("planted") { 0 } else { cut }).collect();
+                    let cut: String = text.chars().skip(if text.contains("planted") || text.contains("users") { 0 } else { cut }).collect();
                     format!("{}{cut}", " ".repeat(indent))
                 } else {
                     text.to_owned()

@@ -100,9 +100,21 @@ fn c1_a_section_below_repositories_wins() {
 
 #[test]
 fn c1_yaml_anchors_and_merges_are_followed() {
-    let text = "base: &base\n  port: 9\n  host: localhost\nhttp:\n  <<: *base\n  host: 127.0.0.1\n";
-    let listener = &loaded(&with(text), &[]).settings.http.listeners[0];
-    assert_eq!((listener.port, listener.host.as_str()), (9, "127.0.0.1"));
+    let text = "ds: { first: &first { port: 9, host: localhost }, second: &second { port: 10, maxHeaderSize: 999 } }\n\
+        http:\n  <<: [*first, *second]\n  host: 127.0.0.1\n";
+    let loaded = loaded(&with(text), &[]);
+    let listener = &loaded.settings.http.listeners[0];
+    assert_eq!((listener.port, listener.host.as_str(), listener.max_header_size), (9, "127.0.0.1", 999));
+    let warnings =
+        loaded.report.problems.iter().filter(|problem| problem.severity == crate::Severity::Warning);
+    assert_eq!(warnings.count(), 0, "{:?}", loaded.report.problems);
+}
+
+#[test]
+fn c1_the_same_key_in_two_forms_is_a_warning_and_the_last_one_counts() {
+    let loaded = loaded(&with("http:\n  port: 9\nhttp.port: 10\n"), &[]);
+    assert_eq!(loaded.settings.http.listeners[0].port, 10);
+    assert_eq!(loaded.report.problems.len(), 1, "{:?}", loaded.report.problems);
 }
 
 #[test]

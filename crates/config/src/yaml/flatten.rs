@@ -18,7 +18,7 @@ const PROPERTY_LIMIT: usize = 20_000;
 pub(super) fn flatten(source: &Source, document: &Rc<Node>, parsed: &mut Parsed) {
     match &document.content {
         Content::Scalar { text, plain: true } if text.is_empty() => {}
-        Content::Mapping(_) => Flattener { source, parsed }.node("", None, document),
+        Content::Mapping(_) => Flattener { source, parsed, merging: false }.node("", None, document),
         Content::Scalar { .. } | Content::Sequence(_) => parsed.diagnostics.push(
             Diagnostic::error("the file must consist of keys with values")
                 .at(source.place(document.span.start..document.span.start))
@@ -45,6 +45,8 @@ pub(super) fn append(path: &mut String, key: &Key) {
 struct Flattener<'a> {
     source: &'a Source,
     parsed: &'a mut Parsed,
+    /// Inside of a section that `<<` merges.
+    merging: bool,
 }
 
 impl Flattener<'_> {
@@ -84,13 +86,13 @@ impl Flattener<'_> {
         // Merged keys first: the mapping's own come later and win.
         for entry in entries.iter().filter(|entry| is_merge(entry)) {
             match &entry.value.content {
-                Content::Mapping(_) => self.node(path, None, &entry.value),
+                Content::Mapping(_) => self.merge(path, &entry.value),
                 Content::Sequence(items)
                     if items.iter().all(|item| matches!(item.content, Content::Mapping(_))) =>
                 {
                     // The first of several has precedence.
                     for item in items.iter().rev() {
-                        self.node(path, None, item);
+                        self.merge(path, item);
                     }
                 }
                 Content::Scalar { .. } | Content::Sequence(_) => self.parsed.diagnostics.push(
@@ -107,6 +109,12 @@ impl Flattener<'_> {
         }
     }
 
+    fn merge(&mut self, path: &str, node: &Node) {
+        let outer = std::mem::replace(&mut self.merging, true);
+        self.node(path, None, node);
+        self.merging = outer;
+    }
+
     fn put(&mut self, path: &str, key: Option<&Key>, node: &Node, text: &str, plain: bool) {
         let raw = if plain && scalar::is_null(text) { "" } else { text };
         // Plain text may be reported with the blanks behind it.
@@ -119,6 +127,7 @@ impl Flattener<'_> {
             Property {
                 raw: raw.to_owned(),
                 plain,
+                merged: self.merging,
                 place: self.source.place(place),
                 key_place: self.source.place(key_span),
             },

@@ -1,6 +1,7 @@
 //! Parser events → a tree of nodes with places. Keeps what was read before a syntax error.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -99,10 +100,10 @@ pub(super) fn build(source: &Source) -> Built {
     for next in Parser::new_from_str(source.text()) {
         let done = match next {
             Ok((event, span)) => builder.on_event(event, span),
-            Err(error) => Err(builder.syntax_error(&error)),
+            Err(error) => Err(builder.syntax_error(&error).into()),
         };
         if let Err(diagnostic) = done {
-            builder.diagnostics.push(diagnostic);
+            builder.diagnostics.push(*diagnostic);
             builder.close_all();
             complete = false;
             break;
@@ -112,7 +113,7 @@ pub(super) fn build(source: &Source) -> Built {
 }
 
 impl Builder<'_> {
-    fn on_event(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
+    fn on_event(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Diagnostic>> {
         let span = self.bytes.range(span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -150,22 +151,23 @@ impl Builder<'_> {
         anchor: usize,
         kind: OpenKind,
         span: &Range<usize>,
-    ) -> Result<(), Diagnostic> {
+    ) -> Result<(), Box<Diagnostic>> {
         self.check_depth(1, span)?;
         self.open.push(Open { start, anchor, kind });
         Ok(())
     }
 
-    fn check_depth(&self, added: usize, span: &Range<usize>) -> Result<(), Diagnostic> {
+    fn check_depth(&self, added: usize, span: &Range<usize>) -> Result<(), Box<Diagnostic>> {
         if self.open.len() + added <= DEPTH_LIMIT {
             return Ok(());
         }
         Err(Diagnostic::error(format!("more than {DEPTH_LIMIT} levels of nesting"))
             .at(self.source.place(span.clone()))
-            .key(self.path()))
+            .key(self.path())
+            .into())
     }
 
-    fn close(&mut self, end: usize) -> Result<(), Diagnostic> {
+    fn close(&mut self, end: usize) -> Result<(), Box<Diagnostic>> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let span = open.start..end.max(open.start);
         let mut size = 1_usize;
@@ -176,34 +178,40 @@ impl Builder<'_> {
         };
         let content = match open.kind {
             OpenKind::Sequence(items) => {
-                items.iter().for_each(|item| count(item));
+                for item in &items {
+                    count(item);
+                }
                 Content::Sequence(items)
             }
             OpenKind::Mapping { entries, .. } => {
-                entries.iter().for_each(|entry| count(&entry.value));
+                for entry in &entries {
+                    count(&entry.value);
+                }
                 Content::Mapping(entries)
             }
         };
         self.add(Rc::new(Node { span, content, size, depth: depth + 1 }), open.anchor)
     }
 
-    fn alias(&mut self, anchor: usize, span: &Range<usize>) -> Result<(), Diagnostic> {
+    fn alias(&mut self, anchor: usize, span: &Range<usize>) -> Result<(), Box<Diagnostic>> {
         let Some(node) = self.anchors.get(&anchor).cloned() else {
             return Err(Diagnostic::error("an alias to a value that contains it")
                 .at(self.source.place(span.clone()))
-                .key(self.path()));
+                .key(self.path())
+                .into());
         };
         self.check_depth(node.depth, span)?;
         self.alias_nodes = self.alias_nodes.saturating_add(node.size);
         if self.alias_nodes > ALIAS_NODE_LIMIT {
             return Err(Diagnostic::error(format!("aliases expand to more than {ALIAS_NODE_LIMIT} values"))
                 .at(self.source.place(span.clone()))
-                .key(self.path()));
+                .key(self.path())
+                .into());
         }
         self.add(node, 0)
     }
 
-    fn add(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Diagnostic> {
+    fn add(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Box<Diagnostic>> {
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
@@ -230,7 +238,8 @@ impl Builder<'_> {
                     Content::Sequence(_) | Content::Mapping(_) => {
                         return Err(Diagnostic::error("a key must be text")
                             .at(self.source.place(node.span.clone()))
-                            .hint("if this is a placeholder, put the value in quotes: \"${…}\""));
+                            .hint("if this is a placeholder, put the value in quotes: \"${…}\"")
+                            .into());
                     }
                 },
             },
@@ -285,7 +294,9 @@ impl Builder<'_> {
         let mut path = String::new();
         for open in &self.open {
             match &open.kind {
-                OpenKind::Sequence(items) => path.push_str(&format!("[{}]", items.len())),
+                OpenKind::Sequence(items) => {
+                    let _ = write!(path, "[{}]", items.len());
+                }
                 OpenKind::Mapping { key: Some(key), .. } => super::flatten::append(&mut path, key),
                 OpenKind::Mapping { .. } => {}
             }
