@@ -1,0 +1,181 @@
+//! The security chain: which plan a request is served under (`data-plane.md` sections 3.1–3.3).
+
+use http::header::{self, HeaderMap, HeaderName};
+use http::{StatusCode, Uri};
+use zonegate_definition::ApiKeySource;
+use zonegate_generation::{Credentials, KeyMatch};
+use zonegate_policy::Failure;
+
+use crate::deployment::{CompiledPlan, PlanSecurity};
+use crate::query;
+use crate::settings::GatewaySettings;
+
+/// What the chain found out about a request.
+#[derive(Debug)]
+pub(crate) struct Granted<'a> {
+    /// The plan, and its place among the API's.
+    pub(crate) plan: &'a CompiledPlan,
+    /// Id of the subscription; `None` under a key-less plan.
+    pub(crate) subscription: Option<String>,
+    /// The header to be taken off the request before anyone else sees it.
+    pub(crate) remove_header: Option<&'a HeaderName>,
+    /// The key may not go upstream as a query parameter either.
+    pub(crate) remove_parameter: bool,
+}
+
+/// What a request shows to a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token<'r> {
+    Absent,
+    /// There, and no token.
+    Invalid,
+    Key(&'r [u8]),
+}
+
+const UNAUTHORIZED: &str = "Unauthorized";
+
+/// Tries the plans in their order. The first that knows the request's token decides alone.
+///
+/// `now` gives the wall clock, milliseconds since 1970; it is read only where a subscription is looked at.
+pub(crate) fn grant<'a>(
+    plans: &'a [CompiledPlan],
+    credentials: &Credentials,
+    settings: &GatewaySettings,
+    headers: &HeaderMap,
+    uri: &Uri,
+    now: impl Fn() -> i64,
+) -> Result<Granted<'a>, Box<Failure>> {
+    let mut shown = false;
+    for plan in plans {
+        match &plan.security {
+            // A token of another plan, even one that is not valid, keeps a request from being anonymous.
+            PlanSecurity::KeyLess if shown => {}
+            PlanSecurity::KeyLess => {
+                return Ok(Granted {
+                    plan,
+                    subscription: None,
+                    remove_header: None,
+                    remove_parameter: false,
+                });
+            }
+            PlanSecurity::ApiKey { header, source, propagate } => {
+                match token(*source, header, &settings.api_key_parameter, headers, uri.query()) {
+                    Token::Absent => {}
+                    Token::Invalid => shown = true,
+                    Token::Key(key) => {
+                        shown = true;
+                        let now = now();
+                        let Some(found) = find(credentials, key, plan, settings.validate_subscription, now)
+                        else {
+                            continue;
+                        };
+                        if found.is_expired_at(now) {
+                            return Err(unauthorized("API_KEY_INVALID"));
+                        }
+                        let carrier =
+                            if *source == ApiKeySource::Bearer { &header::AUTHORIZATION } else { header };
+                        return Ok(Granted {
+                            plan,
+                            subscription: Some(found.subscription.to_string()),
+                            remove_header: (!propagate).then_some(carrier),
+                            remove_parameter: !propagate && *source != ApiKeySource::Bearer,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    Err(unauthorized("GATEWAY_PLAN_UNRESOLVABLE"))
+}
+
+fn unauthorized(key: &'static str) -> Box<Failure> {
+    Box::new(Failure::with_message(StatusCode::UNAUTHORIZED, key, UNAUTHORIZED))
+}
+
+/// The key of a subscription to this very plan, valid by time. Without validation the subscription's time does not
+/// count, but a key that nobody issued opens nothing.
+fn find<'a>(
+    credentials: &'a Credentials,
+    key: &'a [u8],
+    plan: &CompiledPlan,
+    validate: bool,
+    now: i64,
+) -> Option<KeyMatch<'a>> {
+    credentials
+        .find_keys(key)
+        .find(|found| **found.plan == *plan.id && (!validate || found.is_subscribed_at(now)))
+}
+
+fn token<'r>(
+    source: ApiKeySource,
+    header: &HeaderName,
+    parameter: &str,
+    headers: &'r HeaderMap,
+    query: Option<&'r str>,
+) -> Token<'r> {
+    let in_query = || query.and_then(|query| query::first(query, parameter)).map(str::as_bytes);
+    let found = match source {
+        ApiKeySource::Header => headers.get(header).map(http::HeaderValue::as_bytes).or_else(in_query),
+        ApiKeySource::QueryParameter => in_query(),
+        ApiKeySource::Bearer => headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes())),
+    };
+    match found.map(<[u8]>::trim_ascii) {
+        None => Token::Absent,
+        Some([]) => Token::Invalid,
+        Some(key) => Token::Key(key),
+    }
+}
+
+/// What follows `Bearer`, in any case.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = value.split_at_checked(6)?;
+    (scheme.eq_ignore_ascii_case(b"bearer") && rest.first().is_none_or(|byte| *byte == b' ')).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const KEY: HeaderName = HeaderName::from_static("x-key");
+
+    fn headers(list: &[(HeaderName, &'static str)]) -> HeaderMap {
+        list.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn a_key_is_looked_for_where_the_plan_says() {
+        let with = headers(&[(KEY, "h"), (header::AUTHORIZATION, "bEARER b")]);
+        let without = HeaderMap::new();
+        let at = |source, headers, query| token(source, &KEY, "api-key", headers, query);
+        assert_eq!(at(ApiKeySource::Header, &with, Some("api-key=q")), Token::Key(b"h"));
+        assert_eq!(at(ApiKeySource::Header, &without, Some("api-key=q")), Token::Key(b"q"));
+        assert_eq!(at(ApiKeySource::Header, &without, Some("x=api-key")), Token::Absent);
+        assert_eq!(at(ApiKeySource::QueryParameter, &with, None), Token::Absent);
+        assert_eq!(at(ApiKeySource::QueryParameter, &with, Some("api-key=q")), Token::Key(b"q"));
+        assert_eq!(at(ApiKeySource::Bearer, &with, Some("api-key=q")), Token::Key(b"b"));
+        assert_eq!(at(ApiKeySource::Bearer, &without, Some("api-key=q")), Token::Absent);
+    }
+
+    #[test]
+    fn an_empty_key_is_there_and_no_token() {
+        let empty = headers(&[(KEY, "")]);
+        let none = HeaderMap::new();
+        let at = |headers, query| token(ApiKeySource::Header, &KEY, "api-key", headers, query);
+        assert_eq!(
+            at(&empty, Some("api-key=q")),
+            Token::Invalid,
+            "the header is there, so the query does not count"
+        );
+        assert_eq!(at(&none, Some("api-key=")), Token::Invalid);
+        assert_eq!(at(&none, Some("api-key")), Token::Invalid);
+    }
+
+    #[test]
+    fn another_scheme_is_not_a_bearer_token() {
+        assert_eq!(bearer(b"Basic abc"), None);
+        assert_eq!(bearer(b"Bearerabc"), None);
+        assert_eq!(bearer(b"Bearer"), Some(&b""[..]));
+    }
+}
