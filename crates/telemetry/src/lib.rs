@@ -1,9 +1,8 @@
 //! Logging and metrics of a gateway, and what the host says about the process.
 //!
-//! Relies on `zonegate-model` only: the sync core and the data plane know nothing of Prometheus. The core's figures are
-//! taken from a snapshot at scrape time ([`SyncFigures`]); the data plane counts into handles that it gets when an
-//! API is deployed ([`ApiMetrics`]). Carries L3 for log lines (registered secrets are masked in whatever is written)
-//! and its part of S4 (a redeployment resets no counter).
+//! Relies on `zonegate-model` only: sync core and data plane know nothing of Prometheus, they count for themselves, and
+//! a snapshot is taken at each scrape ([`SyncFigures`], [`DataPlaneFigures`]). Carries L3 for log lines: registered
+//! secrets are masked in whatever is written.
 
 mod host;
 mod logging;
@@ -13,7 +12,7 @@ pub mod secret_text;
 pub use host::{Host, HostError, HostFigures, ProcessFigures};
 pub use logging::{InvalidFilter, LogFormat, LogSettings, LoggingError, Redaction, UnknownLogFormat};
 pub use metrics::{
-    ApiMetrics, Connection, DataPlane, Exposition, Metric, MetricKind, Metrics, Outcome, Role, SyncFigures,
+    ApiFigures, DataPlane, DataPlaneFigures, Exposition, Metric, MetricKind, Metrics, Role, SyncFigures,
     catalogue,
 };
 

@@ -1,13 +1,11 @@
 //! The metrics of a gateway, encoded for Prometheus when it asks.
 //!
-//! Relies on `prometheus-client`. Nothing is collected in between: the sync process is asked for a snapshot at each
-//! scrape, the process for its figures, and the data plane counts by itself into handles. Every family is in
+//! Relies on `prometheus-client`. Nothing is collected in between: sync process, data plane and process are asked for
+//! their figures at each scrape. Every family is in
 //! [`catalogue`], and nothing else is exposed. Labels hold ids and fixed words, never a value from a request (L2, L3).
 
-mod api;
 pub mod catalogue;
 mod data_plane;
-mod duration_histogram;
 mod process;
 mod sync;
 
@@ -18,9 +16,8 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use zonegate_model::{Clock, Moment};
 
-pub use api::{ApiMetrics, Outcome};
 pub use catalogue::{Metric, MetricKind};
-pub use data_plane::{Connection, DataPlane};
+pub use data_plane::{ApiFigures, DataPlane, DataPlaneFigures};
 pub use sync::{Role, SyncFigures};
 
 /// Which text format is wanted.
@@ -56,7 +53,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// Brings the three sources together. `clock` and `started` give the time that the process runs; `sync` is called
-    /// at each scrape and must not block.
+    /// at each scrape.
     pub fn new(
         version: &str,
         clock: Arc<dyn Clock>,

@@ -110,11 +110,14 @@ metrics! {
     REPOSITORY_FAILURES = Counter "zonegate_repository_failures" [] "Failed reads of the management repository";
     STORE_FAILURES = Counter "zonegate_store_failures" [] "Failed calls to the zone store";
 
-    REQUESTS = Counter "zonegate_requests" ["api", "status"] "Finished requests by API and class of status; aborted: the client left before the response's head";
-    REQUEST_DURATION = Histogram "zonegate_request_duration_seconds" ["api"] "Time from a request's head to the end of its response, in seconds";
+    REQUESTS = Counter "zonegate_requests" ["api", "status"] "Answered requests by API and class of status";
+    REQUEST_DURATION = Histogram "zonegate_request_duration_seconds" ["api"] "Time until the head of the response, in seconds";
+    UPSTREAM_FAILURES = Counter "zonegate_upstream_failures" ["api", "key"] "Calls of upstreams that failed, by API and error key";
     UNROUTED_REQUESTS = Counter "zonegate_unrouted_requests" [] "Requests that no API matched";
-    UPSTREAM_FAILURES = Counter "zonegate_upstream_failures" ["key"] "Requests that failed on the way to or from an upstream, by error key";
+    REFUSED_REQUESTS = Counter "zonegate_refused_requests" [] "Requests refused before they were routed: malformed, or too large";
+    REQUESTS_IN_FLIGHT = Gauge "zonegate_requests_in_flight" [] "Requests whose response has not begun";
     ACTIVE_CONNECTIONS = Gauge "zonegate_active_connections" [] "Open connections of clients";
+    CONNECTIONS = Counter "zonegate_connections" [] "Connections of clients that were accepted";
 
     BUILD_INFO = Gauge "zonegate_build_info" ["version"] "Always 1; the label names the version";
     UPTIME = Gauge "zonegate_uptime_seconds" [] "Time since the process started, in seconds";

@@ -1,131 +1,117 @@
-//! What the data plane counts: per API, per error key, and connections.
+//! Figures of the data plane. It counts for itself, into plain atomics that a deployment holds; here comes a snapshot at
+//! each scrape.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::api::ApiMetrics;
 use super::catalogue;
-use super::sync::counters;
 
-/// Counters of the data plane. One per process, shared by all its workers.
-#[derive(Debug, Default)]
-pub struct DataPlane {
-    apis: Arc<Apis>,
-    upstream_failures: Mutex<BTreeMap<&'static str, u64>>,
-    unrouted: AtomicU64,
-    connections: Arc<AtomicU64>,
+/// The data plane at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataPlaneFigures {
+    /// Open connections of clients.
+    pub connections: u64,
+    /// Connections of clients ever accepted.
+    pub accepted: u64,
+    /// Requests under way.
+    pub in_flight: u64,
+    /// Requests that no API matched.
+    pub unrouted: u64,
+    /// Requests refused before they were routed.
+    pub refused: u64,
+    /// Deployed APIs by id.
+    pub apis: BTreeMap<Arc<str>, ApiFigures>,
 }
 
-/// The APIs that are deployed somewhere, by id.
-#[derive(Debug, Default)]
-pub(super) struct Apis(Mutex<HashMap<Arc<str>, Weak<ApiMetrics>>>);
-
-impl Apis {
-    /// Takes an entry out whose counters have gone. A newer deployment's entry under the same id stays.
-    pub(super) fn forget(&self, api: &str) {
-        let mut apis = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if apis.get(api).is_some_and(|entry| entry.strong_count() == 0) {
-            apis.remove(api);
-        }
-    }
-
-    fn get_or_create(this: &Arc<Self>, api: &Arc<str>) -> Arc<ApiMetrics> {
-        let mut apis = this.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = apis.get(api).and_then(Weak::upgrade) {
-            return known;
-        }
-        let metrics = Arc::new(ApiMetrics::new(Arc::clone(api), Arc::downgrade(this)));
-        apis.insert(Arc::clone(api), Arc::downgrade(&metrics));
-        metrics
-    }
-
-    /// Those that had requests, by id.
-    fn used(&self) -> Vec<Arc<ApiMetrics>> {
-        let mut live: Vec<_> = {
-            let apis = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            apis.values().filter_map(Weak::upgrade).collect()
-        };
-        // Outside of the lock: letting go of the last handle takes it.
-        live.retain(|metrics| metrics.is_used());
-        live.sort_by(|a, b| a.api().cmp(b.api()));
-        live
-    }
+/// One API at one moment. Counts go on over redeployments (S4).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ApiFigures {
+    /// Requests answered, by the first digit of the status: 1xx to 5xx.
+    pub by_class: [u64; 5],
+    /// Failed calls of upstreams by error key (`data-plane.md` section 2.9). A key may come more than once.
+    pub failures: Vec<(&'static str, u64)>,
+    /// Requests by time until the head of the response: the bucket's upper bound, and how many were within it but not
+    /// within the one before. Ascending; the last bound is [`Duration::MAX`] for no bound.
+    pub durations: Vec<(Duration, u64)>,
+    /// Sum of those times.
+    pub duration_sum: Duration,
 }
+
+/// Where the figures come from. The default is a gateway without a data plane.
+#[derive(Default)]
+pub struct DataPlane(Option<Box<dyn Fn() -> DataPlaneFigures + Send + Sync>>);
 
 impl DataPlane {
-    /// Counters of an API, to be kept with its deployment. The same as the ones that another live deployment of the API
-    /// has.
-    pub fn api(&self, api: &Arc<str>) -> Arc<ApiMetrics> {
-        Apis::get_or_create(&self.apis, api)
-    }
-
-    /// Counts a request that no API matched.
-    pub fn unrouted(&self) {
-        self.unrouted.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a request that failed on the way to or from an upstream. `key` is the answer's error key
-    /// (`data-plane.md` section 2.9), so that there are only so many.
-    pub fn upstream_failure(&self, key: &'static str) {
-        let mut failures = self.upstream_failures.lock().unwrap_or_else(PoisonError::into_inner);
-        *failures.entry(key).or_default() += 1;
-    }
-
-    /// Counts a client's connection as open until the answer is dropped.
-    #[must_use = "the connection counts as open until this is dropped"]
-    pub fn connection(&self) -> Connection {
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        Connection(Arc::clone(&self.connections))
-    }
-
-    /// Open connections of clients.
-    pub fn open_connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
+    /// Calls `figures` at each scrape, on a thread that may block for milliseconds.
+    pub fn new(figures: impl Fn() -> DataPlaneFigures + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(figures)))
     }
 }
 
-/// An open connection; dropped when it is closed.
-#[derive(Debug)]
-pub struct Connection(Arc<AtomicU64>);
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl fmt::Debug for DataPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataPlane")
     }
 }
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+type NoLabels = [(&'static str, &'static str); 0];
 
 impl Collector for DataPlane {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let apis = self.apis.used();
+        let mut figures = self.0.as_ref().map(|figures| figures()).unwrap_or_default();
+        // Of many APIs most have no traffic between two restarts; they would only make the answer long.
+        figures.apis.retain(|_, api| api.by_class.iter().any(|count| *count > 0) || !api.failures.is_empty());
         let out = &mut encoder;
 
         let mut requests = catalogue::REQUESTS.begin(out)?;
-        for metrics in &apis {
-            for (status, count) in metrics.requests() {
+        for (id, api) in &figures.apis {
+            for (status, count) in CLASSES.into_iter().zip(api.by_class).filter(|(_, count)| *count > 0) {
                 requests
-                    .encode_family(&[("api", metrics.api()), ("status", status)])?
-                    .encode_counter::<[(&str, &str); 0], _, u64>(&count, None)?;
+                    .encode_family(&[("api", id.as_ref()), ("status", status)])?
+                    .encode_counter::<NoLabels, _, u64>(&count, None)?;
             }
         }
         let mut durations = catalogue::REQUEST_DURATION.begin(out)?;
-        for metrics in &apis {
-            if let Some(counted) = metrics.durations() {
-                durations.encode_family(&[("api", metrics.api())])?.encode_histogram::<[(&str, &str); 0]>(
-                    counted.sum,
-                    counted.count,
-                    &counted.buckets,
-                    None,
-                )?;
+        for (id, api) in figures.apis.iter().filter(|(_, api)| !api.durations.is_empty()) {
+            let buckets: Vec<(f64, u64)> =
+                api.durations.iter().map(|(bound, count)| (seconds(*bound), *count)).collect();
+            // Taken from the buckets, so that the two agree although counting goes on.
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            durations.encode_family(&[("api", id.as_ref())])?.encode_histogram::<NoLabels>(
+                api.duration_sum.as_secs_f64(),
+                count,
+                &buckets,
+                None,
+            )?;
+        }
+        let mut failures = catalogue::UPSTREAM_FAILURES.begin(out)?;
+        for (id, api) in &figures.apis {
+            // Several failures can have one key, and a sample may come only once.
+            let mut by_key = BTreeMap::<_, u64>::new();
+            for (key, count) in &api.failures {
+                *by_key.entry(*key).or_default() += count;
+            }
+            for (key, count) in by_key {
+                failures
+                    .encode_family(&[("api", id.as_ref()), ("key", key)])?
+                    .encode_counter::<NoLabels, _, u64>(&count, None)?;
             }
         }
-        catalogue::UNROUTED_REQUESTS.counter(out, self.unrouted.load(Ordering::Relaxed))?;
-        let failures = self.upstream_failures.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        counters(out, &catalogue::UPSTREAM_FAILURES, failures)?;
-        catalogue::ACTIVE_CONNECTIONS.gauge(out, self.open_connections() as f64)
+        catalogue::UNROUTED_REQUESTS.counter(out, figures.unrouted)?;
+        catalogue::REFUSED_REQUESTS.counter(out, figures.refused)?;
+        catalogue::REQUESTS_IN_FLIGHT.gauge(out, figures.in_flight as f64)?;
+        catalogue::ACTIVE_CONNECTIONS.gauge(out, figures.connections as f64)?;
+        catalogue::CONNECTIONS.counter(out, figures.accepted)
     }
+}
+
+fn seconds(bound: Duration) -> f64 {
+    if bound == Duration::MAX { f64::INFINITY } else { bound.as_secs_f64() }
 }

@@ -149,7 +149,7 @@ fn optional(encoder: &mut DescriptorEncoder<'_>, metric: &Metric, value: Option<
 }
 
 /// A counter with its one label.
-pub(super) fn counters<'v>(
+fn counters<'v>(
     encoder: &mut DescriptorEncoder<'_>,
     metric: &Metric,
     values: impl IntoIterator<Item = (&'v str, u64)>,

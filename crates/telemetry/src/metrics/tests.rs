@@ -39,19 +39,26 @@ fn figures() -> SyncFigures {
     }
 }
 
-fn metrics(data_plane: &Arc<DataPlane>) -> Metrics {
-    let started = Moment { elapsed: Duration::from_secs(30), wall_millis: 0 };
-    Metrics::new("0.1.0", Arc::new(Standing), started, Arc::clone(data_plane), figures)
+fn traffic() -> DataPlaneFigures {
+    let api = ApiFigures {
+        by_class: [0, 1, 0, 0, 2],
+        failures: vec![("GATEWAY_CLIENT_CONNECTION_ERROR", 1), ("GATEWAY_CLIENT_CONNECTION_ERROR", 2)],
+        durations: vec![(Duration::from_millis(5), 2), (Duration::from_secs(30), 0), (Duration::MAX, 1)],
+        duration_sum: Duration::from_millis(40_003),
+    };
+    DataPlaneFigures {
+        connections: 3,
+        accepted: 5,
+        in_flight: 1,
+        unrouted: 7,
+        refused: 8,
+        apis: BTreeMap::from([(Arc::from("api-1"), api), (Arc::from("idle"), ApiFigures::default())]),
+    }
 }
 
-fn with_traffic() -> (Arc<DataPlane>, Arc<ApiMetrics>) {
-    let data_plane = Arc::new(DataPlane::default());
-    let api = data_plane.api(&Arc::from("api-1"));
-    api.finished(Outcome::Status(200), Duration::from_millis(3));
-    api.finished(Outcome::Status(503), Duration::from_secs(40));
-    data_plane.upstream_failure("GATEWAY_CLIENT_CONNECTION_ERROR");
-    data_plane.unrouted();
-    (data_plane, api)
+fn metrics() -> Metrics {
+    let started = Moment { elapsed: Duration::from_secs(30), wall_millis: 0 };
+    Metrics::new("0.1.0", Arc::new(Standing), started, Arc::new(DataPlane::new(traffic)), figures)
 }
 
 /// Names and kinds of all families in an answer.
@@ -64,18 +71,16 @@ fn families(text: &str) -> BTreeSet<(String, String)> {
 
 #[test]
 fn a_scrape_holds_exactly_the_families_of_the_catalogue() {
-    let (data_plane, _api) = with_traffic();
     let expected: BTreeSet<_> = catalogue::ALL
         .iter()
         .map(|metric| (metric.exposed_name(), format!("{:?}", metric.kind).to_lowercase()))
         .collect();
-    assert_eq!(families(&metrics(&data_plane).render(Exposition::Prometheus)), expected);
+    assert_eq!(families(&metrics().render(Exposition::Prometheus)), expected);
 }
 
 #[test]
 fn every_family_has_a_sample_with_the_labels_that_the_catalogue_names() {
-    let (data_plane, _api) = with_traffic();
-    let text = metrics(&data_plane).render(Exposition::Prometheus);
+    let text = metrics().render(Exposition::Prometheus);
     for metric in catalogue::ALL {
         let names = match metric.kind {
             MetricKind::Histogram => {
@@ -101,7 +106,7 @@ fn every_family_has_a_sample_with_the_labels_that_the_catalogue_names() {
 
 #[test]
 fn figures_of_the_sync_process_are_taken_at_the_scrape() {
-    let text = metrics(&Arc::default()).render(Exposition::Prometheus);
+    let text = metrics().render(Exposition::Prometheus);
     for line in [
         "zonegate_role{role=\"primary\"} 1",
         "zonegate_role{role=\"secondary\"} 0",
@@ -129,71 +134,46 @@ fn what_is_unknown_has_no_sample() {
 }
 
 #[test]
-fn requests_are_counted_by_api_and_class_with_their_durations() {
-    let (data_plane, api) = with_traffic();
-    api.finished(Outcome::Aborted, Duration::ZERO);
-    api.finished(Outcome::Status(99), Duration::ZERO);
-    let text = metrics(&data_plane).render(Exposition::Prometheus);
+fn requests_are_shown_by_api_and_class_with_their_durations_and_failures() {
+    let text = metrics().render(Exposition::Prometheus);
     for line in [
         "zonegate_requests_total{api=\"api-1\",status=\"2xx\"} 1",
         "zonegate_requests_total{api=\"api-1\",status=\"5xx\"} 2",
-        "zonegate_requests_total{api=\"api-1\",status=\"aborted\"} 1",
-        "zonegate_request_duration_seconds_count{api=\"api-1\"} 4",
-        "zonegate_request_duration_seconds_bucket{le=\"0.005\",api=\"api-1\"} 3",
-        "zonegate_request_duration_seconds_bucket{le=\"+Inf\",api=\"api-1\"} 4",
-        "zonegate_upstream_failures_total{key=\"GATEWAY_CLIENT_CONNECTION_ERROR\"} 1",
-        "zonegate_unrouted_requests_total 1",
+        "zonegate_request_duration_seconds_count{api=\"api-1\"} 3",
+        "zonegate_request_duration_seconds_sum{api=\"api-1\"} 40.003",
+        "zonegate_request_duration_seconds_bucket{le=\"0.005\",api=\"api-1\"} 2",
+        "zonegate_request_duration_seconds_bucket{le=\"30.0\",api=\"api-1\"} 2",
+        "zonegate_request_duration_seconds_bucket{le=\"+Inf\",api=\"api-1\"} 3",
+        "zonegate_upstream_failures_total{api=\"api-1\",key=\"GATEWAY_CLIENT_CONNECTION_ERROR\"} 3",
+        "zonegate_unrouted_requests_total 7",
+        "zonegate_active_connections 3.0",
+        "zonegate_connections_total 5",
     ] {
         assert!(text.lines().any(|l| l == line), "no `{line}` in\n{text}");
     }
 }
 
 #[test]
-fn s4_a_redeployment_resets_no_counter() {
-    let (data_plane, first) = with_traffic();
-    let second = data_plane.api(&Arc::from("api-1"));
-    drop(first);
-    second.finished(Outcome::Status(201), Duration::ZERO);
-    let text = metrics(&data_plane).render(Exposition::Prometheus);
-    assert!(text.contains("zonegate_requests_total{api=\"api-1\",status=\"2xx\"} 2\n"), "{text}");
-}
-
-#[test]
-fn s6_an_undeployed_api_leaves_the_metrics_and_takes_no_other_with_it() {
-    let (data_plane, first) = with_traffic();
-    let other = data_plane.api(&Arc::from("api-10"));
-    other.finished(Outcome::Status(200), Duration::ZERO);
-    drop(first);
-    let text = metrics(&data_plane).render(Exposition::Prometheus);
-    assert!(!text.contains("api=\"api-1\""), "{text}");
-    assert!(text.contains("api=\"api-10\""), "{text}");
-}
-
-#[test]
 fn an_api_without_a_request_is_not_exposed() {
-    let data_plane = Arc::new(DataPlane::default());
-    let _idle = data_plane.api(&Arc::from("idle"));
-    assert!(!metrics(&data_plane).render(Exposition::Prometheus).contains("idle"));
+    assert!(!metrics().render(Exposition::Prometheus).contains("idle"));
 }
 
 #[test]
 fn an_id_with_quotes_and_line_feeds_cannot_forge_a_sample() {
-    let data_plane = Arc::new(DataPlane::default());
-    let api = data_plane.api(&Arc::from("a\"} 7\nzonegate_ready 1 \\"));
-    api.finished(Outcome::Status(200), Duration::ZERO);
-    let text = metrics(&data_plane).render(Exposition::Prometheus);
+    let data_plane = DataPlane::new(|| {
+        let api = ApiFigures { by_class: [1; 5], ..ApiFigures::default() };
+        let id = Arc::from("a\"} 7\nzonegate_ready 1 \\");
+        DataPlaneFigures { apis: BTreeMap::from([(id, api)]), ..DataPlaneFigures::default() }
+    });
+    let metrics = Metrics::new(
+        "0.1.0",
+        Arc::new(Standing),
+        Moment::default(),
+        Arc::new(data_plane),
+        SyncFigures::default,
+    );
+    let text = metrics.render(Exposition::Prometheus);
     assert!(text.contains("api=\"a\\\"} 7\\nzonegate_ready 1 \\\\\""), "{text}");
-}
-
-#[test]
-fn a_closed_connection_does_not_count() {
-    let data_plane = DataPlane::default();
-    let one = data_plane.connection();
-    let two = data_plane.connection();
-    drop(one);
-    assert_eq!(data_plane.open_connections(), 1);
-    drop(two);
-    assert_eq!(data_plane.open_connections(), 0);
 }
 
 #[test]
@@ -201,10 +181,10 @@ fn openmetrics_is_answered_to_whoever_asks_for_it() {
     let accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
     assert_eq!(Exposition::for_accept(accept), Exposition::OpenMetrics);
     assert_eq!(Exposition::for_accept("*/*"), Exposition::Prometheus);
-    let openmetrics = metrics(&Arc::default()).render(Exposition::OpenMetrics);
+    let openmetrics = metrics().render(Exposition::OpenMetrics);
     assert!(openmetrics.contains("# TYPE zonegate_takeovers counter\nzonegate_takeovers_total 1\n"));
     assert!(openmetrics.ends_with("# EOF\n"));
-    let prometheus = metrics(&Arc::default()).render(Exposition::Prometheus);
+    let prometheus = metrics().render(Exposition::Prometheus);
     assert!(prometheus.contains("# TYPE zonegate_takeovers_total counter\nzonegate_takeovers_total 1\n"));
     assert!(!prometheus.contains("EOF"));
 }
