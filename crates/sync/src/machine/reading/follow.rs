@@ -12,10 +12,11 @@ use crate::port::{LogEntry, LogItem, Manifest, ReadMethod, StageOp};
 impl Machine {
     /// Items of the log after the place where this node stands.
     pub(super) fn follow(&mut self, items: Vec<LogItem>) {
-        if items.is_empty() {
-            let State::Following(following) = &mut self.reader.state else { return };
+        // Releases say nothing about where the log stands: what was trimmed before them would never be missed.
+        if !items.iter().any(|item| matches!(item, LogItem::Committed(_)))
+            && let State::Following(following) = &mut self.reader.state
+        {
             following.asks_manifest = true;
-            return;
         }
         for item in items {
             match item {
