@@ -14,7 +14,7 @@ use crate::reply::Reply;
 /// Most entries in one answer. A batch is about 512 KiB, so an answer stays within some MiB (L2).
 const MOST_ENTRIES: usize = 16;
 /// The longest that one call blocks.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Follows the log of a zone.
 pub(crate) struct Follower {

@@ -118,8 +118,8 @@ async fn fetch(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let command = |key: &Box<str>| HMGET_FIELDS.into_iter().fold(cmd("HMGET").key(key), CommandBuilder::arg);
-    Ok(link.call_all(session, "HMGET", keys.iter().map(command)).await?)
+    let command = |key: &str| HMGET_FIELDS.into_iter().fold(cmd("HMGET").key(key), CommandBuilder::arg);
+    Ok(link.call_all(session, "HMGET", keys.iter().map(|key| command(key))).await?)
 }
 
 async fn scan(

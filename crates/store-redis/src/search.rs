@@ -119,22 +119,19 @@ impl Search {
         }
         let zone = format!("@clusterId:{{{}}}", tag(keys.zone.as_str()));
         let mut skipped = Skipped::default();
-        let outcome = match since {
-            Some(from) => {
-                let query = format!("{zone}@updatedAt:[{from} +inf]");
-                self.query(link, &session, keys, query, &mut skipped, sink).await
-            }
-            None => {
-                let mut outcome = Ok(Ending::Done);
-                for kind in Kind::ALL {
-                    let query = format!("{zone}@type:{{{kind}}}@syncAction:{{{}}}", Action::Deploy.name());
-                    outcome = self.query(link, &session, keys, query, &mut skipped, sink).await;
-                    if !matches!(outcome, Ok(Ending::Done)) {
-                        break;
-                    }
+        let outcome = if let Some(from) = since {
+            let query = format!("{zone}@updatedAt:[{from} +inf]");
+            self.query(link, &session, keys, query, &mut skipped, sink).await
+        } else {
+            let mut outcome = Ok(Ending::Done);
+            for kind in Kind::ALL {
+                let query = format!("{zone}@type:{{{kind}}}@syncAction:{{{}}}", Action::Deploy.name());
+                outcome = self.query(link, &session, keys, query, &mut skipped, sink).await;
+                if !matches!(outcome, Ok(Ending::Done)) {
+                    break;
                 }
-                outcome
             }
+            outcome
         };
         skipped.report(&link.settings().address());
         outcome

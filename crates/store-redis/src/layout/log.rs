@@ -4,6 +4,7 @@
 //! The rows of a batch are one field, each row a header line `<kind> <D|U> <scope length or -> <id length> <text length>`
 //! and then scope, id and text without separators, so that they are read without a parser and hold any character.
 
+use std::fmt::Write;
 use std::str::FromStr;
 
 use zonegate_model::{Epoch, Kind, Revision, Row, RowKey, RowState};
@@ -47,7 +48,8 @@ pub(crate) fn encode_rows(rows: &[Row]) -> String {
         let scope = row.key.scope.as_deref();
         let scope_length = scope.map_or_else(|| "-".to_owned(), |scope| scope.len().to_string());
         let (kind, id) = (row.key.kind.name(), &row.key.id);
-        text.push_str(&format!("{kind} {mark} {scope_length} {} {}\n", id.len(), payload.len()));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{kind} {mark} {scope_length} {} {}", id.len(), payload.len());
         text.push_str(scope.unwrap_or_default());
         text.push_str(id);
         text.push_str(payload);

@@ -129,7 +129,12 @@ async fn p8_a_primary_that_connects_again_shows_presence_again() {
     let grant = lead(&a, "a").await;
     let channel = format!("zonegate:z:alive:{}", grant.token);
     let subscribers = || {
-        redis.cli(&["PUBSUB", "NUMSUB", &channel]).unwrap().items().get(1).and_then(|count| count.integer())
+        redis
+            .cli(&["PUBSUB", "NUMSUB", &channel])
+            .unwrap()
+            .items()
+            .get(1)
+            .and_then(zonegate_testkit::redis::Value::integer)
     };
     assert_eq!(subscribers(), Some(1));
     redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]).unwrap();

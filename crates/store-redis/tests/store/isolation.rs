@@ -100,10 +100,8 @@ async fn s6_odd_ids_come_back_as_they_are_and_each_is_its_own() {
         let mut rows: Vec<Row> = odd.iter().map(|id| api(id)).collect();
         for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Api) {
             rows.extend(odd.iter().map(|id| {
-                let key = match kind.is_scoped() {
-                    true => RowKey::scoped(kind, *id, *id),
-                    false => RowKey::new(kind, *id),
-                };
+                let key =
+                    if kind.is_scoped() { RowKey::scoped(kind, *id, *id) } else { RowKey::new(kind, *id) };
                 Row::deployed(key, format!("{kind} {id}"))
             }));
         }

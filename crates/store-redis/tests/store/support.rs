@@ -14,7 +14,7 @@ use zonegate_sync::port::{
 use zonegate_testkit::redis::{Redis, RedisOptions};
 
 /// Long enough never to run out in a test that does not mean it to.
-pub(super) const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_mins(1);
 /// How long tests wait for something that must come.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
