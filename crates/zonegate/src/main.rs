@@ -1,10 +1,14 @@
 //! The `zonegate` binary: command line, wiring, task ownership, signals, shutdown. The only crate that knows all others.
 
+mod assemble;
 mod clock;
 mod command;
 mod configuration;
 mod notes;
+mod serving;
 mod sync_driver;
+mod tally;
+mod view;
 
 use std::process::ExitCode;
 

@@ -24,18 +24,32 @@ pub(crate) fn log(note: Note) {
             info!(revision = place(revision), rows, "a complete state is active");
         }
         Note::StoreChanged { known, found } => {
-            warn!(known = place(known), found = place(found), "the zone store is not what it was (emptied, rolled back, or filled by somebody else); serving goes on");
+            warn!(
+                known = place(known),
+                found = place(found),
+                "the zone store is not what it was (emptied, rolled back, or filled by somebody else); serving goes on"
+            );
         }
-        Note::Verified { differences } => info!(differences, "compared the zone store with this gateway's state"),
+        Note::Verified { differences } => {
+            info!(differences, "compared the zone store with this gateway's state")
+        }
         Note::HoldingNewerState => {
-            warn!("this gateway's state may be newer than the zone store's; it is kept until the primary has read the repository again");
+            warn!(
+                "this gateway's state may be newer than the zone store's; it is kept until the primary has read the repository again"
+            );
         }
-        Note::Published { revision, rows, whole } => info!(%revision, rows, whole, "published to the zone store"),
+        Note::Published { revision, rows, whole } => {
+            info!(%revision, rows, whole, "published to the zone store")
+        }
         Note::Imported { full, changed } => info!(full, changed, "read the management repository"),
-        Note::Refused { key, reason } => error!(key, reason, "refused a record of the management repository; what was known of it stays"),
+        Note::Refused { key, reason } => {
+            error!(key, reason, "refused a record of the management repository; what was known of it stays")
+        }
         Note::StoreFailed(cause) => warn!(%cause, "the zone store does not answer; trying again"),
         Note::StoreRecovered => info!("the zone store answers again"),
-        Note::RepositoryFailed(cause) => warn!(%cause, "the management repository does not answer; trying again"),
+        Note::RepositoryFailed(cause) => {
+            warn!(%cause, "the management repository does not answer; trying again")
+        }
         Note::RepositoryRecovered => info!("the management repository answers again"),
     }
 }

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use zonegate_config::{Problem, Report, Severity};
 
 use super::{CONFIGURATION, ConfigurationArguments, Output};
 use crate::configuration;
@@ -31,44 +30,15 @@ pub(super) fn check(arguments: &CheckArguments) -> ExitCode {
         Err(error) => (error.report.as_ref(), false),
     };
     match arguments.output {
-        Output::Text => print_text(report, loaded.as_ref().err()),
-        Output::Json => anstream::println!("{}", as_json(report, usable)),
+        Output::Text => {
+            anstream::print!("{}", report.render(true));
+            if usable {
+                anstream::println!("The configuration can be used.");
+            } else {
+                anstream::println!("The configuration cannot be used: see the errors above.");
+            }
+        }
+        Output::Json => anstream::println!("{}", json!({"usable": usable, "report": report})),
     }
     if usable { ExitCode::SUCCESS } else { ExitCode::from(CONFIGURATION) }
-}
-
-fn print_text(report: &Report, error: Option<&zonegate_config::LoadError>) {
-    anstream::print!("{}", report.render(true));
-    match error {
-        Some(error) => anstream::eprintln!("{error}"),
-        None => anstream::println!("The configuration can be used."),
-    }
-}
-
-fn as_json(report: &Report, usable: bool) -> serde_json::Value {
-    let settings: Vec<_> = report
-        .settings
-        .iter()
-        .map(|setting| json!({"key": setting.key, "value": setting.value, "origin": setting.origin}))
-        .collect();
-    let problems: Vec<_> = report.problems.iter().map(problem_as_json).collect();
-    json!({"usable": usable, "settings": settings, "problems": problems})
-}
-
-fn problem_as_json(problem: &Problem) -> serde_json::Value {
-    let severity = match problem.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
-    json!({
-        "severity": severity,
-        "key": problem.key,
-        "message": problem.message,
-        "hint": problem.hint,
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "variable": problem.variable,
-    })
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use zonegate_model::Row;
 use zonegate_sync::port::{
-    ChangeSink, RepositoryError, RepositoryFailure, RepositoryReader, RowSink, StampedChange, Stopped, StoreError,
-    StoreFailure, ZoneStore,
+    ChangeSink, RepositoryError, RepositoryFailure, RepositoryReader, RowSink, StampedChange, Stopped,
+    StoreError, StoreFailure, ZoneStore,
 };
 use zonegate_sync::{CallId, Input, RepositoryReply, RepositoryRequest, StoreReply, StoreRequest};
 
@@ -73,8 +73,9 @@ pub(super) async fn repository<R: RepositoryReader>(
         }
         (None, _) => Err(RepositoryError {
             failure: RepositoryFailure::Unreachable,
-            message: "no management repository is configured (`management.*`), but this gateway has to read one"
-                .to_owned(),
+            message:
+                "no management repository is configured (`management.*`), but this gateway has to read one"
+                    .to_owned(),
         }),
     };
     let _ = bulk.send(Input::Repository { call, reply: RepositoryReply::Done(done) }).await;

@@ -11,7 +11,11 @@ pub(crate) trait Stage: Send + 'static {
 }
 
 /// Carries out steps until the sender is gone, and counts commits up when they are active.
-pub(crate) fn run_stage(mut stage: impl Stage, mut steps: mpsc::Receiver<StageOp>, committed: &watch::Sender<u64>) {
+pub(crate) fn run_stage(
+    mut stage: impl Stage,
+    mut steps: mpsc::Receiver<StageOp>,
+    committed: &watch::Sender<u64>,
+) {
     while let Some(op) = steps.blocking_recv() {
         let is_commit = matches!(op, StageOp::Commit { .. });
         stage.step(op);
