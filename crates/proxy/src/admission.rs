@@ -87,7 +87,7 @@ enum Stage {
     Head(HeadScanner),
     Sized(u64),
     Chunked(ChunkScanner),
-    /// The marked request is on its way, or delivered; then the connection is at its end.
+    /// The marked request is on its way, or delivered; nothing comes after it.
     Refused,
 }
 
@@ -184,7 +184,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Admission<S> {
                 return Poll::Ready(Ok(()));
             }
             if matches!(this.stage, Stage::Refused) {
-                return Poll::Ready(Ok(()));
+                // Not the end: the library would take that for a client that went away, and not answer.
+                return Poll::Pending;
             }
             let before = buf.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;

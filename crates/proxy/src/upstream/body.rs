@@ -31,6 +31,7 @@ enum Rest {
     Chunked(ChunkScanner),
     UntilClose,
     Ended,
+    Broken(CallError),
 }
 
 /// A response body under way.
@@ -76,10 +77,13 @@ impl UpstreamBody {
         }
     }
 
-    fn fail(&mut self, error: CallError) -> Poll<Option<Result<Frame<Bytes>, EndedEarly>>> {
-        self.rest = Rest::Ended;
+    /// The body breaks off. The error itself comes with the next poll: what was passed on before it, the head at
+    /// least, is sent to the client first.
+    fn fail(&mut self, cx: &mut Context<'_>, error: CallError) -> Poll<Option<Result<Frame<Bytes>, EndedEarly>>> {
+        self.rest = Rest::Broken(error);
         self.exchange = None;
-        Poll::Ready(Some(Err(EndedEarly(error))))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Takes what is there from the inbox.
@@ -87,7 +91,7 @@ impl UpstreamBody {
         let Some(exchange) = &mut self.exchange else { return Ok(Taken::End) };
         let inbox = &mut exchange.connection.inbox;
         match &mut self.rest {
-            Rest::Ended | Rest::Sized(0) => Ok(Taken::End),
+            Rest::Ended | Rest::Broken(_) | Rest::Sized(0) => Ok(Taken::End),
             _ if inbox.is_empty() => Ok(Taken::Nothing),
             Rest::Sized(left) => {
                 let length = usize::try_from(*left).unwrap_or(usize::MAX).min(inbox.len());
@@ -147,6 +151,10 @@ impl Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, EndedEarly>>> {
         let this = self.get_mut();
+        if let Rest::Broken(error) = this.rest {
+            this.rest = Rest::Ended;
+            return Poll::Ready(Some(Err(EndedEarly(error))));
+        }
         loop {
             match this.take() {
                 Ok(Taken::Data(data)) => {
@@ -160,14 +168,14 @@ impl Body for UpstreamBody {
                     return Poll::Ready(this.take_trailers().map(|trailers| Ok(Frame::trailers(trailers))));
                 }
                 Ok(Taken::Nothing) => {}
-                Err(error) => return this.fail(error),
+                Err(error) => return this.fail(cx, error),
             }
             let Some(exchange) = &mut this.exchange else { return Poll::Ready(None) };
             // The request may still be on its way while the response comes back.
             if !exchange.is_sent() {
                 let _ = exchange.poll_send(cx);
                 if exchange.is_aborted() {
-                    return this.fail(CallError::ClientAborted);
+                    return this.fail(cx, CallError::ClientAborted);
                 }
             }
             match exchange.poll_receive(cx, None) {
@@ -175,9 +183,9 @@ impl Body for UpstreamBody {
                     this.finish();
                     return Poll::Ready(None);
                 }
-                Poll::Ready(Ok(0)) => return this.fail(CallError::Closed),
+                Poll::Ready(Ok(0)) => return this.fail(cx, CallError::Closed),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return this.fail(error),
+                Poll::Ready(Err(error)) => return this.fail(cx, error),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -187,7 +195,7 @@ impl Body for UpstreamBody {
         match self.rest {
             Rest::Ended => self.trailers.is_empty(),
             Rest::Sized(left) => left == 0,
-            Rest::Chunked(_) | Rest::UntilClose => false,
+            Rest::Chunked(_) | Rest::UntilClose | Rest::Broken(_) => false,
         }
     }
 
@@ -195,7 +203,7 @@ impl Body for UpstreamBody {
         match self.rest {
             Rest::Sized(left) => SizeHint::with_exact(left),
             Rest::Ended => SizeHint::with_exact(0),
-            Rest::Chunked(_) | Rest::UntilClose => SizeHint::default(),
+            Rest::Chunked(_) | Rest::UntilClose | Rest::Broken(_) => SizeHint::default(),
         }
     }
 }
