@@ -1,0 +1,139 @@
+//! Why a read failed, in words that name what to do about it and hold no secret.
+
+use sqlx::error::DatabaseError;
+use zonegate_sync::port::{RepositoryError, RepositoryFailure, Stopped};
+
+use crate::Database;
+
+/// How a read ends early.
+#[derive(Debug)]
+pub(crate) enum ReadEnd {
+    /// Nobody listens any more, which is no failure.
+    Stopped,
+    /// It failed.
+    Failed(RepositoryError),
+}
+
+impl From<Stopped> for ReadEnd {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<RepositoryError> for ReadEnd {
+    fn from(error: RepositoryError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The connection could not be made, or broke, or was too slow.
+pub(crate) fn unreachable(database: &Database, what: &str) -> RepositoryError {
+    failed(RepositoryFailure::Unreachable, format!("management repository ({database}): {what}"))
+}
+
+/// A table or column is missing.
+pub(crate) fn schema(database: &Database, what: &str) -> RepositoryError {
+    failed(
+        RepositoryFailure::Schema,
+        format!(
+            "management repository ({database}): {what}. Is it an APIM database of version 4.0 or later, and are \
+             `management.jdbc.schema` and `management.jdbc.prefix` right?"
+        ),
+    )
+}
+
+/// The settings ask for something that is not there.
+pub(crate) fn settings(message: String) -> RepositoryError {
+    failed(RepositoryFailure::Other, message)
+}
+
+fn failed(failure: RepositoryFailure, message: String) -> RepositoryError {
+    RepositoryError { failure, message }
+}
+
+/// Sorts what the driver says. `doing`: what was being done.
+pub(crate) fn classify(database: &Database, doing: &str, error: &sqlx::Error) -> RepositoryError {
+    match error {
+        sqlx::Error::Database(answer) => {
+            let answer = answer.as_ref();
+            match database {
+                Database::Postgresql { .. } => postgresql(database, doing, answer),
+                Database::Sqlite { .. } => sqlite(database, doing, answer),
+            }
+        }
+        sqlx::Error::Io(error) => unreachable(database, &format!("{doing}: {error}")),
+        sqlx::Error::Tls(_)
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::PoolTimedOut => unreachable(database, &format!("{doing}: the connection broke")),
+        // What follows can repeat values, so it is not repeated.
+        sqlx::Error::Protocol(_) => unreachable(database, &format!("{doing}: the answer was not understood")),
+        sqlx::Error::ColumnDecode { index, .. } => schema(
+            database,
+            &format!("{doing}: column {index} of the answer has another type than it should"),
+        ),
+        _ => failed(
+            RepositoryFailure::Other,
+            format!("management repository ({database}): {doing}: unexpected failure"),
+        ),
+    }
+}
+
+fn postgresql(database: &Database, doing: &str, answer: &dyn DatabaseError) -> RepositoryError {
+    let code = answer.code().unwrap_or_default();
+    let message = answer.message();
+    match &*code {
+        // invalid authorization, invalid password
+        "28000" | "28P01" => failed(
+            RepositoryFailure::Denied,
+            format!(
+                "management repository ({database}): the server refuses the login; check `management.jdbc.username` \
+                 and `management.jdbc.password` ({message})"
+            ),
+        ),
+        // insufficient privilege
+        "42501" => failed(
+            RepositoryFailure::Denied,
+            format!(
+                "management repository ({database}): {doing}: {message}; the user `management.jdbc.username` needs \
+                 the right to select"
+            ),
+        ),
+        // undefined table, column, schema
+        "42P01" | "42703" | "3F000" => schema(database, &format!("{doing}: {message}")),
+        // undefined database
+        "3D000" => failed(
+            RepositoryFailure::Schema,
+            format!("management repository ({database}): {message}; check `management.jdbc.url`"),
+        ),
+        // connection failures, too many connections, shutdown, starting up
+        _ if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") => {
+            unreachable(database, &format!("{doing}: {message}"))
+        }
+        _ => failed(
+            RepositoryFailure::Other,
+            format!("management repository ({database}): {doing}: {message} (SQLSTATE {code})"),
+        ),
+    }
+}
+
+fn sqlite(database: &Database, doing: &str, answer: &dyn DatabaseError) -> RepositoryError {
+    let message = answer.message();
+    // The low byte is the primary code.
+    let code = answer.code().and_then(|code| code.parse::<u32>().ok()).unwrap_or_default() & 0xff;
+    match code {
+        1 if message.starts_with("no such") => schema(database, &format!("{doing}: {message}")),
+        26 => schema(database, &format!("{doing}: {message}")),
+        // permission, read-only, authorization
+        3 | 8 | 23 => failed(
+            RepositoryFailure::Denied,
+            format!("management repository ({database}): {doing}: {message}; check the file's permissions"),
+        ),
+        // busy, locked, I/O error, cannot open
+        5 | 6 | 10 | 14 => unreachable(database, &format!("{doing}: {message}")),
+        _ => failed(
+            RepositoryFailure::Other,
+            format!("management repository ({database}): {doing}: {message} (code {code})"),
+        ),
+    }
+}

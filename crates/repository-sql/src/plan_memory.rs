@@ -1,0 +1,69 @@
+//! What was last read of the plans of APIs and API products, so that a changed subscription or key does not need its
+//! API's definition to be read again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use zonegate_payload::convert::ServedPlans;
+
+use crate::value::Stored;
+
+/// An API with more plans than this is read again each time: memory stays bounded by what is reasonable (L2).
+const MAX_PLANS: usize = 1000;
+
+/// What is known of an API's or product's plans.
+#[derive(Clone, Debug)]
+pub(crate) enum Plans {
+    /// These are served.
+    Served(Arc<ServedPlans>),
+    /// It is not served here.
+    None,
+    /// Its definition cannot be understood, so that what was served before stays (S3).
+    Unknown,
+}
+
+impl Plans {
+    /// Whether subscriptions of the plan are served. Of an API that is not understood they are, as far as it is
+    /// known: the API itself decides.
+    pub(crate) fn takes_subscriptions(&self, plan: &str) -> bool {
+        match self {
+            Self::Served(plans) => plans.takes_subscriptions(plan),
+            Self::None => false,
+            Self::Unknown => true,
+        }
+    }
+
+    /// The same for API keys.
+    pub(crate) fn takes_keys(&self, plan: &str) -> bool {
+        match self {
+            Self::Served(plans) => plans.takes_keys(plan),
+            Self::None => false,
+            Self::Unknown => true,
+        }
+    }
+}
+
+/// Plans by API or product, each with the time of the event that they came from.
+#[derive(Debug, Default)]
+pub(crate) struct PlanMemory(HashMap<Arc<str>, (Stored, Plans)>);
+
+impl PlanMemory {
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What is known, if it is from the event of that time.
+    pub(crate) fn get(&self, id: &str, event: &Stored) -> Option<Plans> {
+        self.0.get(id).filter(|(known, _)| known == event).map(|(_, plans)| plans.clone())
+    }
+
+    /// Remembers.
+    pub(crate) fn put(&mut self, id: Arc<str>, event: Stored, plans: Plans) {
+        if matches!(&plans, Plans::Served(served) if served.subscribable.len() > MAX_PLANS) {
+            self.0.remove(&id);
+        } else {
+            self.0.insert(id, (event, plans));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! JDBC URLs, as far as the two databases go.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::{Database, SettingsError};
+
+impl Database {
+    /// Reads `jdbc:postgresql://host:port/database?parameters` or `jdbc:sqlite:/path`.
+    pub fn from_jdbc(url: &str) -> Result<Self, SettingsError> {
+        let wrong = |message: &str| SettingsError::Url(message.to_owned());
+        let rest = url.strip_prefix("jdbc:").ok_or_else(|| wrong("a JDBC URL begins with `jdbc:`"))?;
+        let (kind, place) = rest
+            .split_once(':')
+            .ok_or_else(|| wrong("a JDBC URL names a database, as in `jdbc:postgresql:…`"))?;
+        match kind {
+            "postgresql" => postgresql(place),
+            "sqlite" => {
+                let path = place.split('?').next().unwrap_or_default();
+                if path.is_empty() || path == ":memory:" {
+                    return Err(wrong("`jdbc:sqlite:` needs the path of a file"));
+                }
+                Ok(Self::Sqlite { path: PathBuf::from(path) })
+            }
+            other => {
+                let other = other.chars().take(20).collect::<String>();
+                Err(SettingsError::Url(format!(
+                    "databases of type `{other}` are not supported yet; `jdbc:postgresql:` and `jdbc:sqlite:` are"
+                )))
+            }
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let Self::Postgresql { parameters, .. } = self else { return Ok(()) };
+        for (name, value) in parameters {
+            let plain = match name.as_str() {
+                "sslmode" => ["disable", "allow", "prefer"].contains(&value.as_str()),
+                "ssl" => value.eq_ignore_ascii_case("false"),
+                _ => true,
+            };
+            if !plain {
+                let value = value.chars().take(20).collect::<String>();
+                return Err(SettingsError::Tls(format!("{name}={value}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn postgresql(place: &str) -> Result<Database, SettingsError> {
+    let wrong = |message: &str| SettingsError::Url(message.to_owned());
+    if place.split('?').next().is_some_and(|hosts| hosts.contains(',')) {
+        return Err(wrong("several hosts in one URL are not supported yet; name one"));
+    }
+    // `jdbc:postgresql:database` means the local server.
+    let place = if place.starts_with("//") {
+        format!("postgresql:{place}")
+    } else {
+        format!("postgresql://localhost/{}", place.trim_start_matches('/'))
+    };
+    let url = Url::parse(&place).map_err(|error| SettingsError::Url(format!("not a URL: {error}")))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong(
+            "user and password cannot stand before the host; set `management.jdbc.username` and \
+             `management.jdbc.password`",
+        ));
+    }
+    let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost");
+    let database = url.path().trim_start_matches('/');
+    if database.is_empty() || database.contains('/') {
+        return Err(wrong(
+            "the name of the database is missing, as in `jdbc:postgresql://host:5432/gravitee`",
+        ));
+    }
+    let database = percent_decoded(database).ok_or_else(|| wrong("the name of the database is not UTF-8"))?;
+    let parameters = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    Ok(Database::Postgresql {
+        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        port: url.port().unwrap_or(5432),
+        database,
+        parameters,
+    })
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqlSettings;
+
+    fn server(host: &str, port: u16, database: &str, parameters: &[(&str, &str)]) -> Database {
+        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Database::Postgresql {
+            host: host.to_owned(),
+            port,
+            database: database.to_owned(),
+            parameters: parameters.collect(),
+        }
+    }
+
+    #[test]
+    fn a_jdbc_url_says_where_the_database_is() {
+        for (url, database) in [
+            ("jdbc:postgresql://db:5433/gravitee", server("db", 5433, "gravitee", &[])),
+            (
+                "jdbc:postgresql://db/my%20base?sslmode=prefer",
+                server("db", 5432, "my base", &[("sslmode", "prefer")]),
+            ),
+            ("jdbc:postgresql://[::1]:5432/g", server("::1", 5432, "g", &[])),
+            ("jdbc:postgresql:g", server("localhost", 5432, "g", &[])),
+            ("jdbc:sqlite:/var/lib/apim.db", Database::Sqlite { path: "/var/lib/apim.db".into() }),
+        ] {
+            assert_eq!(Database::from_jdbc(url), Ok(database), "{url}");
+        }
+    }
+
+    #[test]
+    fn c1_a_wrong_url_is_an_error_that_names_the_setting_and_no_password() {
+        for url in [
+            "postgresql://db/g",
+            "jdbc:postgresql://db:5432/",
+            "jdbc:postgresql://user:hunter2@db/g",
+            "jdbc:postgresql://a,b/g",
+            "jdbc:mysql://db/g",
+            "jdbc:sqlite:",
+            "jdbc:",
+            "",
+        ] {
+            let message = Database::from_jdbc(url).unwrap_err().to_string();
+            assert!(message.contains("management.jdbc.url") && !message.contains("hunter2"), "{message}");
+        }
+    }
+
+    #[test]
+    fn tls_is_refused_until_it_is_there_and_never_left_out_in_silence() {
+        for parameters in ["sslmode=require", "sslmode=verify-full", "ssl=true", "ssl=", "sslmode=REQUIRE"] {
+            let database = Database::from_jdbc(&format!("jdbc:postgresql://db/g?{parameters}")).unwrap();
+            let error = SqlSettings::new(database).check().unwrap_err();
+            assert!(matches!(error, SettingsError::Tls(_)), "{parameters}: {error}");
+        }
+        let plain = Database::from_jdbc("jdbc:postgresql://db/g?sslmode=disable&ssl=false&tcpKeepAlive=true")
+            .unwrap();
+        assert_eq!(SqlSettings::new(plain).check(), Ok(()));
+    }
+
+    #[test]
+    fn names_that_go_into_statements_are_checked() {
+        let database = Database::Sqlite { path: "x".into() };
+        let settings = SqlSettings { prefix: "gio_".to_owned(), ..SqlSettings::new(database) };
+        assert_eq!(settings.check(), Ok(()));
+        let settings = SqlSettings { prefix: "x; drop table keys".to_owned(), ..settings };
+        assert!(settings.check().unwrap_err().to_string().contains("management.jdbc.prefix"));
+    }
+}

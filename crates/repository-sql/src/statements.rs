@@ -1,0 +1,301 @@
+//! All SQL, built once from the tables and columns that exist. `$n` are the arguments, in the order of the methods
+//! that use them.
+
+use std::sync::Arc;
+
+use zonegate_payload::convert::MAX_PAYLOAD;
+
+use crate::schema::Schema;
+
+/// Longest certificate or configuration of a subscription that is read, in bytes.
+const MAX_TEXT: usize = 256 * 1024;
+
+/// The statements for one database.
+#[derive(Clone, Debug)]
+pub(crate) struct Statements {
+    /// Events of types $1 after ($2, $3) and before $4, at most $5, of environments $6.
+    pub(crate) event_page: Arc<str>,
+    /// What is known of the events $1 of types $2.
+    pub(crate) event_heads: Arc<str>,
+    /// The events $1.
+    pub(crate) event_records: Arc<str>,
+    /// Properties of the events $1.
+    pub(crate) event_properties: Arc<str>,
+    /// Accepted subscriptions of plans $1 after ($2, $3), at most $4, of environments $5.
+    pub(crate) subscriptions_of_plans: Arc<str>,
+    /// Accepted subscriptions of plan $1 after $2, at most $3, of environments $4.
+    pub(crate) subscriptions_of_plan: Arc<str>,
+    /// Subscriptions that changed after ($1, $2) and before $3, at most $4, of environments $5.
+    pub(crate) subscriptions_changed: Arc<str>,
+    /// Metadata of the subscriptions $1.
+    pub(crate) metadata: Option<Arc<str>>,
+    /// Active keys of the subscriptions $1 after ($2, $3), at most $4.
+    pub(crate) active_keys: Arc<str>,
+    /// All keys of the subscriptions $1 after ($2, $3), at most $4.
+    pub(crate) all_keys: Arc<str>,
+    /// Keys that changed after ($1, $2) and before $3, at most $4, of environments $5.
+    pub(crate) keys_changed: Arc<str>,
+    /// Subscriptions of the keys $1, of environments $2.
+    pub(crate) subscriptions_of_keys: Arc<str>,
+    /// Environments with their organizations.
+    pub(crate) environments: Arc<str>,
+    /// Ids of environments with their human-readable ones, in order.
+    pub(crate) environment_hrids: Option<Arc<str>>,
+    /// Ids of organizations with their human-readable ones, in order.
+    pub(crate) organization_hrids: Option<Arc<str>>,
+    /// The installation's id.
+    pub(crate) installation: Option<Arc<str>>,
+    /// Licences from $1 and before $2, after $3, at most $4, of organizations $5.
+    pub(crate) licenses: Option<Arc<str>>,
+    /// Access points from $1 and before $2, after $3, at most $4, of environments $5.
+    pub(crate) access_points: Option<Arc<str>>,
+}
+
+/// Names of one database.
+struct Names<'a> {
+    schema: &'a Schema,
+    qualifier: Option<&'a str>,
+    prefix: &'a str,
+    postgres: bool,
+}
+
+impl Names<'_> {
+    /// A table's full name.
+    fn table(&self, name: &str) -> String {
+        match self.qualifier {
+            Some(schema) => format!("{schema}.{}{name}", self.prefix),
+            None => format!("{}{name}", self.prefix),
+        }
+    }
+
+    /// A column, or null of its type where there is none.
+    fn column(&self, table: &str, alias: &str, name: &str, kind: &str) -> String {
+        if self.schema.has(table, name) {
+            format!("{alias}.\"{name}\"")
+        } else {
+            format!("CAST(NULL AS {kind})")
+        }
+    }
+
+    /// A condition: an expression is one of the texts of argument `n`.
+    fn is_in(&self, expression: &str, n: usize) -> String {
+        if self.postgres {
+            format!("{expression} = ANY(${n})")
+        } else {
+            format!("{expression} IN (SELECT value FROM json_each(${n}))")
+        }
+    }
+
+    /// The same for an optional column, `AND` before it; nothing where the filter or the column is not.
+    fn environment(&self, filtered: bool, table: &str, alias: &str, n: usize) -> String {
+        if filtered && self.schema.has(table, "environment_id") {
+            format!(" AND {}", self.is_in(&format!("{alias}.environment_id"), n))
+        } else {
+            String::new()
+        }
+    }
+}
+
+/// After a position in the order (`time`, `id`), given by arguments `n` and `n + 1`. The first comparison says nothing
+/// new, but lets an index be used.
+fn after(time: &str, id: &str, n: usize) -> String {
+    let m = n + 1;
+    format!("{time} >= ${n} AND ({time} > ${n} OR ({time} = ${n} AND {id} > ${m}))")
+}
+
+impl Statements {
+    /// Builds them. `filtered`: whether only some environments are read, so that the last argument is there.
+    pub(crate) fn new(
+        schema: &Schema,
+        qualifier: Option<&str>,
+        prefix: &str,
+        postgres: bool,
+        filtered: bool,
+    ) -> Self {
+        let names = Names { schema, qualifier, prefix, postgres };
+        let events = names.table("events_latest");
+        let properties = names.table("events_latest_properties");
+        let of_events = names.table("events_latest_environments");
+        let subscriptions = names.table("subscriptions");
+        let links = names.table("key_subscriptions");
+        let keys = names.table("keys");
+
+        let event_environment = if filtered {
+            format!(
+                " AND (NOT EXISTS (SELECT 1 FROM {of_events} v WHERE v.event_id = e.id)
+                    OR EXISTS (SELECT 1 FROM {of_events} v WHERE v.event_id = e.id AND {}))",
+                names.is_in("v.environment_id", 6)
+            )
+        } else {
+            String::new()
+        };
+        let length = "CAST(octet_length(e.payload) AS bigint)";
+        let event_page = format!(
+            "SELECT e.id, e.type, e.updated_at, {length} FROM {events} e
+                WHERE {} AND {} AND e.updated_at < $4{event_environment} ORDER BY e.updated_at, e.id LIMIT $5",
+            names.is_in("e.type", 1),
+            after("e.updated_at", "e.id", 2)
+        );
+        let event_heads = format!(
+            "SELECT e.id, e.type, e.updated_at, {length} FROM {events} e WHERE {} AND {}",
+            names.is_in("e.id", 1),
+            names.is_in("e.type", 2)
+        );
+        let event_records = format!(
+            "SELECT e.id, e.type, e.created_at, e.updated_at, {length},
+                CASE WHEN octet_length(e.payload) <= {MAX_PAYLOAD} THEN e.payload END FROM {events} e WHERE {}",
+            names.is_in("e.id", 1)
+        );
+        let event_properties = format!(
+            "SELECT p.event_id, p.property_key, p.property_value FROM {properties} p WHERE {}",
+            names.is_in("p.event_id", 1)
+        );
+
+        let subscription = subscription_columns(&names);
+        let active = "s.status = 'ACCEPTED'";
+        let subscriptions_of_plans = format!(
+            "SELECT {subscription} FROM {subscriptions} s WHERE {} AND {active} AND {}{}
+                ORDER BY s.\"plan\", s.id LIMIT $4",
+            names.is_in("s.\"plan\"", 1),
+            after("s.\"plan\"", "s.id", 2),
+            names.environment(filtered, "subscriptions", "s", 5)
+        );
+        let subscriptions_of_plan = format!(
+            "SELECT {subscription} FROM {subscriptions} s WHERE s.\"plan\" = $1 AND s.id > $2 AND {active}{}
+                ORDER BY s.id LIMIT $3",
+            names.environment(filtered, "subscriptions", "s", 4)
+        );
+        let subscriptions_changed = format!(
+            "SELECT {subscription} FROM {subscriptions} s WHERE {} AND s.updated_at < $3{}
+                ORDER BY s.updated_at, s.id LIMIT $4",
+            after("s.updated_at", "s.id", 1),
+            names.environment(filtered, "subscriptions", "s", 5)
+        );
+
+        let key = format!(
+            "k.id, k.\"key\", {}, k.expire_at, k.revoked, {}, k.updated_at",
+            names.column("keys", "k", "application", "text"),
+            names.column("keys", "k", "paused", "boolean")
+        );
+        let own = if schema.has("keys", "federated") { " AND k.federated = false" } else { "" };
+        let unpaused =
+            if schema.has("keys", "paused") { " AND COALESCE(k.paused, false) = false" } else { "" };
+        let keys_of = |condition: &str| {
+            format!(
+                "SELECT {key}, l.subscription_id FROM {links} l JOIN {keys} k ON k.id = l.key_id
+                    WHERE {} AND {}{own}{condition} ORDER BY k.id, l.subscription_id LIMIT $4",
+                names.is_in("l.subscription_id", 1),
+                after("k.id", "l.subscription_id", 2)
+            )
+        };
+        let active_keys = keys_of(&format!(" AND k.revoked = false{unpaused}"));
+        let all_keys = keys_of("");
+        // A key without an environment is decided by its subscriptions.
+        let key_environment = if filtered && schema.has("keys", "environment_id") {
+            format!(" AND (k.environment_id IS NULL OR {})", names.is_in("k.environment_id", 5))
+        } else {
+            String::new()
+        };
+        let keys_changed = format!(
+            "SELECT {key} FROM {keys} k WHERE {} AND k.updated_at < $3{own}{key_environment}
+                ORDER BY k.updated_at, k.id LIMIT $4",
+            after("k.updated_at", "k.id", 1)
+        );
+        let subscriptions_of_keys = format!(
+            "SELECT {subscription}, l.key_id FROM {links} l JOIN {subscriptions} s ON s.id = l.subscription_id
+                WHERE {}{} ORDER BY l.key_id, s.id",
+            names.is_in("l.key_id", 1),
+            names.environment(filtered, "subscriptions", "s", 2)
+        );
+
+        let hrids = |table: &str, column: &str| {
+            schema.has_table(table).then(|| {
+                Arc::from(format!("SELECT h.{column}, h.hrid FROM {} h ORDER BY h.pos", names.table(table)))
+            })
+        };
+        Self {
+            event_page: event_page.into(),
+            event_heads: event_heads.into(),
+            event_records: event_records.into(),
+            event_properties: event_properties.into(),
+            subscriptions_of_plans: subscriptions_of_plans.into(),
+            subscriptions_of_plan: subscriptions_of_plan.into(),
+            subscriptions_changed: subscriptions_changed.into(),
+            metadata: schema.has_table("subscriptions_metadata").then(|| {
+                let table = names.table("subscriptions_metadata");
+                let condition = names.is_in("m.subscription_id", 1);
+                format!("SELECT m.subscription_id, m.k, m.v FROM {table} m WHERE {condition} ORDER BY m.id").into()
+            }),
+            active_keys: active_keys.into(),
+            all_keys: all_keys.into(),
+            keys_changed: keys_changed.into(),
+            subscriptions_of_keys: subscriptions_of_keys.into(),
+            environments: format!("SELECT e.id, e.organization_id FROM {} e", names.table("environments")).into(),
+            environment_hrids: hrids("environment_hrids", "environment_id"),
+            organization_hrids: hrids("organization_hrids", "organization_id"),
+            installation: schema.has_table("installation").then(|| {
+                let table = names.table("installation");
+                format!("SELECT i.id FROM {table} i ORDER BY i.created_at, i.id LIMIT 1").into()
+            }),
+            licenses: schema.has_table("licenses").then(|| {
+                let organizations =
+                    if filtered { format!(" AND {}", names.is_in("l.reference_id", 5)) } else { String::new() };
+                format!(
+                    "SELECT l.reference_id, l.license, l.updated_at FROM {} l WHERE l.reference_type = 'ORGANIZATION'
+                        AND l.updated_at >= $1 AND l.updated_at < $2 AND l.reference_id > $3{organizations}
+                        ORDER BY l.reference_id LIMIT $4",
+                    names.table("licenses")
+                )
+                .into()
+            }),
+            access_points: access_points(&names, filtered),
+        }
+    }
+}
+
+/// Columns of a subscription, in the order in which `subscriptions` reads them.
+fn subscription_columns(names: &Names<'_>) -> String {
+    let optional = |name: &str| names.column("subscriptions", "s", name, "text");
+    let bounded = |name: &str| {
+        let column = optional(name);
+        format!("CASE WHEN octet_length({column}) <= {MAX_TEXT} THEN {column} END")
+    };
+    let too_long = |name: &str| format!("COALESCE(octet_length({}), 0) > {MAX_TEXT}", optional(name));
+    [
+        "s.id".to_owned(),
+        optional("api"),
+        optional("reference_type"),
+        optional("reference_id"),
+        optional("environment_id"),
+        "s.\"plan\"".to_owned(),
+        "s.application".to_owned(),
+        optional("application_name"),
+        optional("client_id"),
+        bounded("client_certificate"),
+        "s.status".to_owned(),
+        optional("consumer_status"),
+        "s.starting_at".to_owned(),
+        "s.ending_at".to_owned(),
+        optional("type"),
+        bounded("configuration"),
+        "s.updated_at".to_owned(),
+        format!("({} OR {})", too_long("client_certificate"), too_long("configuration")),
+    ]
+    .join(", ")
+}
+
+/// Access points count since 4.4, when they got a state and a time.
+fn access_points(names: &Names<'_>, filtered: bool) -> Option<Arc<str>> {
+    if !names.schema.has("access_points", "status") || !names.schema.has("access_points", "updated_at") {
+        return None;
+    }
+    let environments =
+        if filtered { format!(" AND {}", names.is_in("a.reference_id", 5)) } else { String::new() };
+    let sql = format!(
+        "SELECT a.id, a.reference_id, a.target, a.host, a.status, a.updated_at FROM {} a
+            WHERE a.reference_type = 'ENVIRONMENT' AND a.target IN ('GATEWAY', 'TCP_GATEWAY', 'KAFKA_GATEWAY')
+            AND a.updated_at >= $1 AND a.updated_at < $2 AND a.id > $3{environments} ORDER BY a.id LIMIT $4",
+        names.table("access_points")
+    );
+    Some(sql.into())
+}

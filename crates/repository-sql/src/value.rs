@@ -1,0 +1,151 @@
+//! Values that go into statements and come out of rows, the same for both databases.
+
+use chrono::NaiveDateTime;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, ValueRef};
+use zonegate_payload::convert::MAX_PAYLOAD;
+use zonegate_payload::record::EventText;
+
+/// A value to bind.
+#[derive(Clone, Debug)]
+pub(crate) enum Argument {
+    /// A text.
+    Text(String),
+    /// A list of texts, for `{in}`.
+    Texts(Vec<String>),
+    /// A time as it stands in a column.
+    Time(Stored),
+    /// A number.
+    Number(i64),
+}
+
+impl Argument {
+    /// Ids for `{in}`. PostgreSQL takes no NUL in a text, and no id in it has one, so such ids are left out.
+    pub(crate) fn ids<T: AsRef<str>>(ids: impl IntoIterator<Item = T>) -> Self {
+        let sound = ids.into_iter().filter(|id| !id.as_ref().contains('\0'));
+        Self::Texts(sound.map(|id| id.as_ref().to_owned()).collect())
+    }
+}
+
+/// A time as the column holds it, for use as a bound: nothing is lost, whatever its precision or spelling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// What it says.
+    pub(crate) local: NaiveDateTime,
+    /// SQLite: its text, which is what is compared there.
+    pub(crate) text: Option<String>,
+}
+
+impl Stored {
+    /// A bound that comes from elsewhere.
+    pub(crate) fn bound(local: NaiveDateTime) -> Self {
+        Self { local, text: None }
+    }
+
+    /// The text to compare within SQLite.
+    pub(crate) fn as_text(&self) -> String {
+        self.text.clone().unwrap_or_else(|| self.local.format("%Y-%m-%d %H:%M:%S%.3f").to_string())
+    }
+}
+
+/// A row of either database.
+pub(crate) trait Columns {
+    /// A text, absent if null. What is not UTF-8 is replaced, so that one row does not end the read.
+    fn text(&self, index: usize) -> Result<Option<String>, sqlx::Error>;
+    /// A yes or no; null is no.
+    fn flag(&self, index: usize) -> Result<bool, sqlx::Error>;
+    /// A number, absent if null.
+    fn number(&self, index: usize) -> Result<Option<i64>, sqlx::Error>;
+    /// A time; absent if null, or not a time.
+    fn time(&self, index: usize) -> Result<Option<Stored>, sqlx::Error>;
+    /// Whether the text is UTF-8.
+    fn is_text(&self, index: usize) -> bool;
+
+    /// A text that must be there.
+    fn required(&self, index: usize) -> Result<String, sqlx::Error> {
+        self.text(index)?.ok_or_else(|| sqlx::Error::ColumnDecode {
+            index: index.to_string(),
+            source: "null where a value must be".into(),
+        })
+    }
+
+    /// An event's payload: its length in one column, its text in another, null if too long.
+    fn payload(&self, length: usize, text: usize) -> Result<EventText, sqlx::Error> {
+        Ok(match self.number(length)? {
+            None => EventText::Absent,
+            Some(bytes) if bytes > MAX_PAYLOAD as i64 => EventText::TooLong(bytes.unsigned_abs()),
+            Some(_) if !self.is_text(text) => EventText::NotText,
+            Some(_) => self.text(text)?.map_or(EventText::Absent, EventText::Text),
+        })
+    }
+}
+
+impl Columns for PgRow {
+    fn text(&self, index: usize) -> Result<Option<String>, sqlx::Error> {
+        match self.try_get(index) {
+            Err(sqlx::Error::ColumnDecode { .. }) => {
+                let bytes = self.try_get_raw(index)?;
+                Ok(bytes.as_bytes().ok().map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
+            }
+            other => other,
+        }
+    }
+
+    fn flag(&self, index: usize) -> Result<bool, sqlx::Error> {
+        Ok(self.try_get::<Option<bool>, _>(index)?.unwrap_or(false))
+    }
+
+    fn number(&self, index: usize) -> Result<Option<i64>, sqlx::Error> {
+        match self.try_get::<Option<i64>, _>(index) {
+            Err(sqlx::Error::ColumnDecode { .. }) => {
+                Ok(self.try_get::<Option<i32>, _>(index)?.map(i64::from))
+            }
+            other => other,
+        }
+    }
+
+    fn time(&self, index: usize) -> Result<Option<Stored>, sqlx::Error> {
+        Ok(self.try_get::<Option<NaiveDateTime>, _>(index)?.map(Stored::bound))
+    }
+
+    fn is_text(&self, index: usize) -> bool {
+        self.try_get::<Option<&str>, _>(index).is_ok()
+    }
+}
+
+impl Columns for SqliteRow {
+    fn text(&self, index: usize) -> Result<Option<String>, sqlx::Error> {
+        // Unchecked: SQLite's columns hold what was put into them.
+        match self.try_get_unchecked::<Option<String>, _>(index) {
+            Err(sqlx::Error::ColumnDecode { .. }) => {
+                let bytes = self.try_get_unchecked::<Option<Vec<u8>>, _>(index)?;
+                Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+            }
+            other => other,
+        }
+    }
+
+    fn flag(&self, index: usize) -> Result<bool, sqlx::Error> {
+        Ok(self.try_get_unchecked::<Option<bool>, _>(index)?.unwrap_or(false))
+    }
+
+    fn number(&self, index: usize) -> Result<Option<i64>, sqlx::Error> {
+        self.try_get_unchecked(index)
+    }
+
+    fn time(&self, index: usize) -> Result<Option<Stored>, sqlx::Error> {
+        if self.try_get_raw(index)?.is_null() {
+            return Ok(None);
+        }
+        Ok(self.text(index)?.and_then(|text| {
+            let local = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f")
+                .or_else(|_| NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f"));
+            local.ok().map(|local| Stored { local, text: Some(text) })
+        }))
+    }
+
+    fn is_text(&self, index: usize) -> bool {
+        self.try_get_unchecked::<Option<&str>, _>(index).is_ok()
+    }
+}
