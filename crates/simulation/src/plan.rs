@@ -53,6 +53,8 @@ pub(crate) enum Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) nodes: usize,
+    /// How many of them, from the first on, may lead; the others only read.
+    pub(crate) leaders: usize,
     pub(crate) log_limit: usize,
     pub(crate) batch_rows: usize,
     pub(crate) faults: Vec<(Duration, Fault)>,
@@ -70,8 +72,10 @@ impl Plan {
         let ends_at = random.millis(8_000, 40_000);
         // From calm histories to wild ones.
         let pause = [1_500, 4_000, 10_000][random.index(3)];
+        let leaders = if random.permille(200) { random.within(1, nodes as u64) as usize } else { nodes };
         let mut plan = Self {
             nodes,
+            leaders,
             log_limit: [3, 8, 64][random.index(3)],
             batch_rows: [2, 4, 16][random.index(3)],
             faults: Vec::new(),
@@ -111,7 +115,7 @@ impl Plan {
         while at < self.ends_at {
             let several = if random.permille(150) { random.within(2, 8) } else { 1 };
             for _ in 0..several {
-                let late = if random.permille(150) { random.millis(1, 2_000) } else { Duration::ZERO };
+                let late = lateness(random);
                 let write = Write { unit: random.next() as u32, kind: WriteKind::draw(random), late };
                 self.writes.push((at, write));
             }
@@ -129,6 +133,21 @@ fn lasting(random: &mut Random) -> Duration {
     }
 }
 
+/// Between a record's time and the moment when others see it. Beyond the overlap of windows only the audit finds it.
+fn lateness(random: &mut Random) -> Duration {
+    match random.below(100) {
+        0..3 => random.millis(2_000, 15_000),
+        3..15 => random.millis(1, 2_000),
+        _ => Duration::ZERO,
+    }
+}
+
+/// How wrong a gateway's wall clock is, milliseconds.
+fn clock_error(random: &mut Random) -> i64 {
+    let most = if random.permille(200) { 7_200_000 } else { 1_500 };
+    random.within(0, 2 * most) as i64 - most as i64
+}
+
 fn draw_fault(random: &mut Random, nodes: usize, slot: usize) -> Fault {
     let node = random.index(nodes);
     let lasts = lasting(random);
@@ -137,7 +156,7 @@ fn draw_fault(random: &mut Random, nodes: usize, slot: usize) -> Fault {
         0..14 => Fault::Crash { node, down: lasts, notice: coin },
         14..22 => Fault::Stop { node, down: lasts },
         22..32 => Fault::Pause { node, lasts },
-        32..36 => Fault::ClockJump { node, millis: random.within(0, 3_000) as i64 - 1_500 },
+        32..36 => Fault::ClockJump { node, millis: clock_error(random) },
         36..46 => Fault::CutStore { node, lasts, notice: coin },
         46..51 => Fault::CutRepository { node, lasts },
         51..55 => Fault::DropConnection { node },

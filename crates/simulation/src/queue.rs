@@ -1,55 +1,44 @@
 //! What is still to happen, by virtual time; of two things at the same time, the one that was put in first.
+//!
+//! Half of the time of a history is spent here, so the heap holds small keys only and the events lie beside it.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-struct Entry<T> {
-    at: Duration,
-    sequence: u64,
-    what: T,
-}
-
-impl<T> PartialEq for Entry<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<T> Eq for Entry<T> {}
-
-impl<T> PartialOrd for Entry<T> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<T> Ord for Entry<T> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
-}
-
 /// Events in order of their time.
 pub(crate) struct Queue<T> {
-    heap: BinaryHeap<Reverse<Entry<T>>>,
+    /// Nanoseconds, sequence number, and where the event lies.
+    heap: BinaryHeap<Reverse<(u64, u64, u32)>>,
+    events: Vec<Option<T>>,
+    free: Vec<u32>,
     sequence: u64,
 }
 
 impl<T> Queue<T> {
     pub(crate) fn new() -> Self {
-        Self { heap: BinaryHeap::with_capacity(64), sequence: 0 }
+        Self { heap: BinaryHeap::with_capacity(256), events: Vec::new(), free: Vec::new(), sequence: 0 }
     }
 
     /// Puts in something that happens at `at`.
     pub(crate) fn push(&mut self, at: Duration, what: T) {
         self.sequence += 1;
-        self.heap.push(Reverse(Entry { at, sequence: self.sequence, what }));
+        let place = if let Some(place) = self.free.pop() {
+            self.events[place as usize] = Some(what);
+            place
+        } else {
+            self.events.push(Some(what));
+            (self.events.len() - 1) as u32
+        };
+        self.heap.push(Reverse((at.as_nanos() as u64, self.sequence, place)));
     }
 
     /// Takes out the next event.
     pub(crate) fn pop(&mut self) -> Option<(Duration, T)> {
-        self.heap.pop().map(|Reverse(entry)| (entry.at, entry.what))
+        let Reverse((nanos, _, place)) = self.heap.pop()?;
+        let event = self.events[place as usize].take()?;
+        self.free.push(place);
+        Some((Duration::from_nanos(nanos), event))
     }
 }
 
@@ -63,7 +52,9 @@ mod tests {
         for (at, name) in [(2, "c"), (1, "a"), (1, "b"), (0, "first")] {
             queue.push(Duration::from_secs(at), name);
         }
+        assert_eq!(queue.pop(), Some((Duration::ZERO, "first")));
+        queue.push(Duration::from_secs(1), "late");
         let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|(_, name)| name).collect();
-        assert_eq!(order, ["first", "a", "b", "c"]);
+        assert_eq!(order, ["a", "b", "late", "c"]);
     }
 }

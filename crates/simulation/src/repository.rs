@@ -142,6 +142,11 @@ impl Repository {
         self.by_id.get(key.unit().unwrap_or(&key.id)).copied()
     }
 
+    /// Whether a unit is a single entity.
+    pub(crate) fn is_alone(&self, unit: usize) -> bool {
+        !matches!(self.units[unit].kind, Kind::Api | Kind::ApiProduct)
+    }
+
     /// Digests of everything that is to be active now.
     pub(crate) fn digests(&self) -> Digests {
         let mut digests = Digests::default();

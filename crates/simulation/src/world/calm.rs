@@ -101,8 +101,9 @@ impl World {
         if self.store.is_tampered() {
             return false;
         }
-        let mut running = self.gateways.iter().filter_map(|gateway| gateway.process.as_ref());
-        running.any(|process| process.ready)
+        // A gateway that only reads cannot hand on what it knows.
+        let mut leaders = self.gateways.iter().take(self.plan.leaders);
+        leaders.any(|gateway| gateway.process.as_ref().is_some_and(|process| process.ready))
             || self.store.manifest().is_some_and(|manifest| manifest.whole == manifest.revision)
     }
 

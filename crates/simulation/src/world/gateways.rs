@@ -87,7 +87,7 @@ impl World {
         self.gateways[gateway].paused_until = Duration::ZERO;
         self.gateways[gateway].inbox.clear();
         let node = NodeId::new(format!("gateway-{gateway}.{incarnation}"));
-        let machine = Machine::new(self.settings(node.clone()), self.chance.next(), self.moment(gateway));
+        let machine = Machine::new(self.settings(gateway, node.clone()), self.chance.next(), self.moment(gateway));
         self.gateways[gateway].process = Some(Process {
             machine,
             node: node.clone(),
@@ -106,8 +106,9 @@ impl World {
         self.carry_out(address)
     }
 
-    fn settings(&self, node: NodeId) -> Settings {
-        let mut settings = Settings::new(node, Mode::Zone { may_lead: true });
+    fn settings(&self, gateway: usize, node: NodeId) -> Settings {
+        let may_lead = gateway < self.plan.leaders;
+        let mut settings = Settings::new(node, Mode::Zone { may_lead });
         settings.delay = Duration::from_secs(2);
         settings.audit_interval = Duration::from_secs(30);
         settings.overlap = Duration::from_secs(5);
