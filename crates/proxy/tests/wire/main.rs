@@ -4,6 +4,7 @@ mod api_key;
 mod failures;
 mod framing;
 mod gateway;
+mod golden;
 mod lifecycle;
 mod pass_through;
 mod upstream;
