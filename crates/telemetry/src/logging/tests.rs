@@ -1,3 +1,5 @@
+//! The log as it is written: one line an event, text and JSON, without secrets (L3). Captures instead of printing.
+
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 

@@ -1,3 +1,5 @@
+//! Scrapes of known figures: what is exposed is the catalogue, the figures are right, and the documentation lists all.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
