@@ -95,9 +95,9 @@ pub struct Builder<C: Compile> {
     waiting: HashMap<Place, Vec<Arc<str>>>,
 
     // The parts of the generation, shared with what is published.
-    apis: Arc<Table<ApiRow<C::Compiled>>>,
+    apis: Table<ApiRow<C::Compiled>>,
     routes: Arc<Routes<C::Compiled>>,
-    refused: Arc<Table<RefusedRow>>,
+    refused: Table<RefusedRow>,
     served_organizations: Arc<BTreeMap<Arc<str>, Arc<Organization>>>,
     dictionaries: Arc<BTreeMap<Arc<str>, Arc<DictionaryPayload>>>,
 }
@@ -249,11 +249,7 @@ impl<C: Compile> Builder<C> {
             if staged.credentials.is_empty() {
                 self.scopes.remove(&scope);
             } else {
-                let mut credentials = staged.credentials;
-                if full {
-                    credentials.shrink();
-                }
-                self.scopes.insert(scope.clone(), Arc::new(credentials));
+                self.scopes.insert(scope.clone(), Arc::new(staged.credentials));
             }
             touched.push(scope);
         }

@@ -170,9 +170,7 @@ impl Credentials {
     /// Takes a subscription out. Whether it was there.
     pub(crate) fn remove_subscription(&mut self, id: &str) -> bool {
         let needle = Needle::new(id.as_bytes());
-        self.subscriptions
-            .remove(self.seed.hash(needle.bytes()), |row| row.id.is(&needle), &self.seed)
-            .is_some()
+        self.subscriptions.remove(self.seed.hash(needle.bytes()), |row| row.id.is(&needle)).is_some()
     }
 
     /// Puts a key in, or takes it out if it is not active. Whether that changed anything (S4).
@@ -204,8 +202,8 @@ impl Credentials {
         let here =
             |record: &Record| record.id == hash && keys.find(record.text, |key| key.id.is(&needle)).is_some();
         let Some(record) = self.records.find(hash, here).cloned() else { return false };
-        self.records.remove(hash, |other| other.id == hash && other.text == record.text, &self.seed);
-        self.keys.remove(record.text, |key| key.id.is(&needle), &self.seed).is_some()
+        self.records.remove(hash, |other| other.id == hash && other.text == record.text);
+        self.keys.remove(record.text, |key| key.id.is(&needle)).is_some()
     }
 
     /// Whether both hold the same subscriptions and keys.
@@ -214,13 +212,6 @@ impl Credentials {
             && self.keys.len() == other.keys.len()
             && self.subscriptions.iter().all(|row| other.subscription(&row.id) == Some(row))
             && self.keys.iter().all(|row| other.keys.find(row.hash(&other.seed), |key| key == row).is_some())
-    }
-
-    /// Gives back memory held in reserve.
-    pub(crate) fn shrink(&mut self) {
-        self.subscriptions.shrink(&self.seed);
-        self.keys.shrink(&self.seed);
-        self.records.shrink(&self.seed);
     }
 
     /// All that can be seen, for comparing two.

@@ -176,6 +176,13 @@ mod tests {
         assert!(PackedText::new(canonical) == canonical);
     }
 
+    #[test]
+    fn s6_a_text_is_not_the_uuid_whose_bytes_it_has() {
+        let (uuid, text) = ("61626364-6566-6768-696a-6b6c6d6e6f70", "abcdefghijklmnop");
+        assert!(PackedText::new(uuid).bytes() == PackedText::new(text).bytes());
+        assert!(PackedText::new(uuid) != text && PackedText::new(text) != uuid);
+    }
+
     proptest! {
         #[test]
         fn packing_loses_nothing(

@@ -65,15 +65,18 @@ pub(crate) struct Route<T> {
     pub(crate) served: Arc<Served<T>>,
 }
 
-impl<T> Clone for Route<T> {
+/// Shared by the copies of a leaf, so that copying a row touches one counter.
+struct RouteRow<T>(Arc<Route<T>>);
+
+impl<T> Clone for RouteRow<T> {
     fn clone(&self) -> Self {
-        Self { place: self.place.clone(), servers: self.servers.clone(), served: self.served.clone() }
+        Self(self.0.clone())
     }
 }
 
-impl<T> Row for Route<T> {
+impl<T> Row for RouteRow<T> {
     fn hash(&self, seed: &Seed) -> u64 {
-        seed.hash_pair(self.place.host.as_bytes(), self.place.key().as_bytes())
+        seed.hash_pair(self.0.place.host.as_bytes(), self.0.place.key().as_bytes())
     }
 }
 
@@ -91,7 +94,7 @@ impl<T> Route<T> {
 /// All routes of a generation.
 pub(crate) struct Routes<T> {
     seed: Seed,
-    table: Table<Route<T>>,
+    table: Table<RouteRow<T>>,
     /// Number of routes by depth of the context path.
     depths: Vec<usize>,
     /// Number of routes with a host.
@@ -141,14 +144,14 @@ impl<T> Routes<T> {
             .find_map(|(_, end)| {
                 let key = path.get(..end)?;
                 let hash = self.seed.hash_pair(host, key.as_bytes());
-                let fits = |route: &Route<T>| {
+                let fits = |RouteRow(route): &RouteRow<T>| {
                     route.place.key() == key
                         && route.place.host.as_bytes() == host
                         && route.is_offered_by(server)
                 };
                 self.table
                     .find(hash, fits)
-                    .map(|route| Routed { served: &route.served, context_path: &route.place.path })
+                    .map(|RouteRow(route)| Routed { served: &route.served, context_path: &route.place.path })
             })
     }
 
@@ -159,7 +162,8 @@ impl<T> Routes<T> {
         servers: &'a [String],
     ) -> impl Iterator<Item = &'a Route<T>> {
         let hash = self.seed.hash_pair(place.host.as_bytes(), place.key().as_bytes());
-        self.table.find_all(hash, |route| route.place == *place && route.shares_a_server(servers))
+        let at = |RouteRow(route): &RouteRow<T>| route.place == *place && route.shares_a_server(servers);
+        self.table.find_all(hash, at).map(|RouteRow(route)| &**route)
     }
 
     /// Puts an API at a place, instead of an earlier version of itself.
@@ -167,10 +171,10 @@ impl<T> Routes<T> {
         let (depth, hosted) = (route.place.depth(), !route.place.host.is_empty());
         let Self { seed, table, .. } = self;
         let (place, id, servers) = (route.place.clone(), route.served.api.id.clone(), route.servers.clone());
-        let own = move |other: &Route<T>| {
+        let own = move |RouteRow(other): &RouteRow<T>| {
             other.place == place && other.served.api.id == id && other.servers == servers
         };
-        if table.replace(route, own, seed).is_none() {
+        if table.replace(RouteRow(Arc::new(route)), own, seed).is_none() {
             if self.depths.len() <= depth {
                 self.depths.resize(depth + 1, 0);
             }
@@ -182,10 +186,10 @@ impl<T> Routes<T> {
     /// Takes an API away from a place.
     pub(crate) fn remove(&mut self, place: &Place, servers: &[String], id: &str) {
         let hash = self.seed.hash_pair(place.host.as_bytes(), place.key().as_bytes());
-        let own = |route: &Route<T>| {
+        let own = |RouteRow(route): &RouteRow<T>| {
             route.place == *place && &*route.served.api.id == id && *route.servers == *servers
         };
-        if self.table.remove(hash, own, &self.seed).is_some() {
+        if self.table.remove(hash, own).is_some() {
             self.depths[place.depth()] -= 1;
             while self.depths.last() == Some(&0) {
                 self.depths.pop();
@@ -196,7 +200,7 @@ impl<T> Routes<T> {
 
     #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Route<T>> {
-        self.table.iter()
+        self.table.iter().map(|RouteRow(route)| &**route)
     }
 }
 

@@ -1,18 +1,22 @@
-//! A hash table that is shared between generations: cloning it copies a list of pointers, changing it copies the one
-//! shard that the row is in, unless nobody else holds that shard.
+//! A hash table that generations share: cloning it copies one pointer, changing it copies the path to one small leaf, and
+//! what nobody else holds is changed in place.
 //!
-//! Shards stay small whatever the number of rows, so that the cost of a change does not grow with the table (P4).
-//! Rows are packed in vectors with an index of four bytes a row beside them (P5). The caller gives the hash of each
-//! key, made with one [`Seed`], since keys come from clients and from foreign systems.
+//! It is a trie over the bits of the hash, eight ways at each step, with leaves of up to 48 rows. So the cost of a change
+//! does not grow with the table but by a step for eight times the rows (P4), and rows are packed with four bytes each
+//! beside them (P5). Hashes are made with one random [`Seed`], since keys come from clients and from foreign systems.
 
+use std::array;
 use std::hash::BuildHasher;
 use std::mem;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
-/// Rows in a shard before the number of shards doubles.
-const SHARD_ROWS: usize = 256;
+/// Bits of the hash that one step takes.
+const STEP: u32 = 3;
+const WAYS: usize = 1 << STEP;
+/// Rows in a leaf before it becomes a branch.
+const LEAF_ROWS: usize = 48;
+/// Steps after which a leaf grows however long: rows with equal hashes cannot be told apart by more.
+const STEPS: u32 = 10;
 
 /// The random seed of all hashes of a builder and its generations.
 #[derive(Clone, Debug, Default)]
@@ -37,23 +41,52 @@ pub(crate) trait Row: Clone {
 }
 
 /// The table. Several rows may have the same key.
-#[derive(Clone)]
 pub(crate) struct Table<R> {
-    /// None, or a power of two.
-    shards: Vec<Arc<Shard<R>>>,
+    root: Node<R>,
     len: usize,
 }
 
+enum Node<R> {
+    Empty,
+    Leaf(Arc<Leaf<R>>),
+    Branch(Arc<[Node<R>; WAYS]>),
+}
+
 #[derive(Clone)]
-struct Shard<R> {
+struct Leaf<R> {
+    /// The upper half of each row's hash, in the order of the rows.
+    tags: Vec<u32>,
     rows: Vec<R>,
-    index: HashTable<u32>,
 }
 
 impl<R> Default for Table<R> {
     fn default() -> Self {
-        Self { shards: Vec::new(), len: 0 }
+        Self { root: Node::Empty, len: 0 }
     }
+}
+
+impl<R> Clone for Table<R> {
+    fn clone(&self) -> Self {
+        Self { root: self.root.clone(), len: self.len }
+    }
+}
+
+impl<R> Clone for Node<R> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Empty => Self::Empty,
+            Self::Leaf(leaf) => Self::Leaf(leaf.clone()),
+            Self::Branch(branch) => Self::Branch(branch.clone()),
+        }
+    }
+}
+
+const fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+const fn way(hash: u64, step: u32) -> usize {
+    (hash >> (step * STEP)) as usize % WAYS
 }
 
 impl<R: Row> Table<R> {
@@ -64,42 +97,50 @@ impl<R: Row> Table<R> {
 
     /// The first row with this hash that fits.
     pub(crate) fn find(&self, hash: u64, fits: impl Fn(&R) -> bool) -> Option<&R> {
-        self.shard(hash)?.find(hash, fits)
+        self.find_all(hash, fits).next()
     }
 
     /// All rows with this hash (or one close to it) that fit.
     pub(crate) fn find_all(&self, hash: u64, fits: impl Fn(&R) -> bool) -> impl Iterator<Item = &R> {
-        self.shard(hash)
-            .into_iter()
-            .flat_map(move |shard| shard.index.iter_hash(hash).map(|at| &shard.rows[*at as usize]))
-            .filter(move |row| fits(row))
+        let leaf = self.leaf(hash);
+        let (tags, rows) = leaf.map_or((&[][..], &[][..]), |leaf| (&*leaf.tags, &*leaf.rows));
+        let tagged = tags.iter().zip(rows).filter(move |(own, _)| **own == tag(hash)).map(|(_, row)| row);
+        tagged.filter(move |row| fits(row))
     }
 
     /// All rows, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &R> {
-        self.shards.iter().flat_map(|shard| &shard.rows)
+        let mut nodes = vec![&self.root];
+        let leaves = std::iter::from_fn(move || {
+            loop {
+                match nodes.pop()? {
+                    Node::Empty => {}
+                    Node::Leaf(leaf) => return Some(&leaf.rows),
+                    Node::Branch(branch) => nodes.extend(branch.iter()),
+                }
+            }
+        });
+        leaves.flatten()
     }
 
     /// Adds a row, whatever is there.
     pub(crate) fn insert(&mut self, row: R, seed: &Seed) {
-        if self.len >= self.shards.len() * SHARD_ROWS {
-            self.grow(seed);
-        }
         let hash = row.hash(seed);
-        let at = self.place(hash);
-        Arc::make_mut(&mut self.shards[at]).insert(hash, row, seed);
+        self.root.insert(hash, row, 0, seed);
         self.len += 1;
     }
 
     /// Takes the first fitting row out.
-    pub(crate) fn remove(&mut self, hash: u64, fits: impl Fn(&R) -> bool, seed: &Seed) -> Option<R> {
+    pub(crate) fn remove(&mut self, hash: u64, fits: impl Fn(&R) -> bool) -> Option<R> {
         // Looked for first, so that a row that is not there copies nothing.
         self.find(hash, &fits)?;
-        let at = self.place(hash);
-        let row = Arc::make_mut(&mut self.shards[at]).remove(hash, fits, seed)?;
+        let leaf = self.root.leaf_mut(hash)?;
+        let at = leaf.position(hash, fits)?;
+        leaf.tags.swap_remove(at);
+        let row = leaf.rows.swap_remove(at);
         self.len -= 1;
         if self.len == 0 {
-            self.shards = Vec::new();
+            self.root = Node::Empty;
         }
         Some(row)
     }
@@ -111,82 +152,75 @@ impl<R: Row> Table<R> {
             self.insert(row, seed);
             return None;
         }
-        let at = self.place(hash);
-        let old = Arc::make_mut(&mut self.shards[at]).find_mut(hash, fits)?;
-        Some(mem::replace(old, row))
+        let leaf = self.root.leaf_mut(hash)?;
+        let at = leaf.position(hash, fits)?;
+        leaf.rows.get_mut(at).map(|old| mem::replace(old, row))
     }
 
-    /// Gives back what vectors hold in reserve. For after a large load.
-    pub(crate) fn shrink(&mut self, seed: &Seed) {
-        for shard in &mut self.shards {
-            if let Some(shard) = Arc::get_mut(shard) {
-                shard.shrink(seed);
+    fn leaf(&self, hash: u64) -> Option<&Leaf<R>> {
+        let mut node = &self.root;
+        for step in 0.. {
+            match node {
+                Node::Empty => return None,
+                Node::Leaf(leaf) => return Some(leaf),
+                Node::Branch(branch) => node = &branch[way(hash, step)],
             }
         }
+        None
+    }
+}
+
+impl<R: Row> Node<R> {
+    /// The leaf for a hash, ready to be changed: whatever is shared on the way to it is copied.
+    fn leaf_mut(&mut self, hash: u64) -> Option<&mut Leaf<R>> {
+        let mut node = self;
+        for step in 0.. {
+            match node {
+                Self::Empty => return None,
+                Self::Leaf(leaf) => return Some(Arc::make_mut(leaf)),
+                Self::Branch(branch) => node = &mut Arc::make_mut(branch)[way(hash, step)],
+            }
+        }
+        None
     }
 
-    fn shard(&self, hash: u64) -> Option<&Shard<R>> {
-        if self.shards.is_empty() { None } else { Some(&self.shards[self.place(hash)]) }
-    }
-
-    /// From the middle of the hash: the index within a shard uses both ends.
-    fn place(&self, hash: u64) -> usize {
-        (hash >> 24) as usize & (self.shards.len() - 1)
-    }
-
-    fn grow(&mut self, seed: &Seed) {
-        let old = mem::take(&mut self.shards);
-        let count = (old.len() * 2).max(1);
-        self.shards =
-            (0..count).map(|_| Arc::new(Shard { rows: Vec::new(), index: HashTable::new() })).collect();
-        for shard in old {
-            let rows = Arc::try_unwrap(shard).map_or_else(|shared| shared.rows.clone(), |own| own.rows);
-            for row in rows {
-                let hash = row.hash(seed);
-                let at = self.place(hash);
-                Arc::make_mut(&mut self.shards[at]).insert(hash, row, seed);
+    fn insert(&mut self, hash: u64, row: R, step: u32, seed: &Seed) {
+        match self {
+            Self::Empty => *self = Self::Leaf(Arc::new(Leaf { tags: vec![tag(hash)], rows: vec![row] })),
+            Self::Branch(branch) => Arc::make_mut(branch)[way(hash, step)].insert(hash, row, step + 1, seed),
+            Self::Leaf(leaf) if leaf.rows.len() < LEAF_ROWS || step == STEPS => {
+                let leaf = Arc::make_mut(leaf);
+                grow(&mut leaf.tags);
+                leaf.tags.push(tag(hash));
+                grow(&mut leaf.rows);
+                leaf.rows.push(row);
+            }
+            Self::Leaf(leaf) => {
+                let rows = match Arc::get_mut(leaf) {
+                    Some(leaf) => mem::take(&mut leaf.rows),
+                    None => leaf.rows.clone(),
+                };
+                let mut branch: [Self; WAYS] = array::from_fn(|_| Self::Empty);
+                for row in rows.into_iter().chain([row]) {
+                    let hash = row.hash(seed);
+                    branch[way(hash, step)].insert(hash, row, step + 1, seed);
+                }
+                *self = Self::Branch(Arc::new(branch));
             }
         }
     }
 }
 
-impl<R: Row> Shard<R> {
-    fn find(&self, hash: u64, fits: impl Fn(&R) -> bool) -> Option<&R> {
-        self.index.find(hash, |at| fits(&self.rows[*at as usize])).map(|at| &self.rows[*at as usize])
+impl<R> Leaf<R> {
+    fn position(&self, hash: u64, fits: impl Fn(&R) -> bool) -> Option<usize> {
+        self.tags.iter().zip(&self.rows).position(|(own, row)| *own == tag(hash) && fits(row))
     }
+}
 
-    fn find_mut(&mut self, hash: u64, fits: impl Fn(&R) -> bool) -> Option<&mut R> {
-        let at = *self.index.find(hash, |at| fits(&self.rows[*at as usize]))?;
-        self.rows.get_mut(at as usize)
-    }
-
-    fn insert(&mut self, hash: u64, row: R, seed: &Seed) {
-        let Self { rows, index } = self;
-        let at = rows.len() as u32;
-        if rows.len() == rows.capacity() {
-            // Grows by an eighth instead of doubling: memory per row is a headline number (P5).
-            rows.reserve_exact((rows.len() / 8).max(4));
-        }
-        rows.push(row);
-        index.insert_unique(hash, at, |at| rows[*at as usize].hash(seed));
-    }
-
-    fn remove(&mut self, hash: u64, fits: impl Fn(&R) -> bool, seed: &Seed) -> Option<R> {
-        let Self { rows, index } = self;
-        let at = index.find_entry(hash, |at| fits(&rows[*at as usize])).ok()?.remove().0;
-        let last = rows.len() as u32 - 1;
-        if at != last
-            && let Some(moved) = index.find_mut(rows[last as usize].hash(seed), |other| *other == last)
-        {
-            *moved = at;
-        }
-        Some(rows.swap_remove(at as usize))
-    }
-
-    fn shrink(&mut self, seed: &Seed) {
-        let Self { rows, index } = self;
-        rows.shrink_to_fit();
-        index.shrink_to_fit(|at| rows[*at as usize].hash(seed));
+/// Makes room by an eighth instead of doubling: memory per row is a headline number (P5).
+fn grow<T>(vector: &mut Vec<T>) {
+    if vector.len() == vector.capacity() {
+        vector.reserve_exact(vector.len() / 8 + 1);
     }
 }
 
@@ -234,7 +268,7 @@ mod tests {
                         prop_assert_eq!(old.map(|row| row.1), model.insert(key, value));
                     }
                     Step::Remove(key) => {
-                        let old = table.remove(seed.hash(&key.to_le_bytes()), |row: &Pair| row.0 == key, &seed);
+                        let old = table.remove(seed.hash(&key.to_le_bytes()), |row: &Pair| row.0 == key);
                         prop_assert_eq!(old.map(|row| row.1), model.remove(&key));
                     }
                     Step::Keep => kept.push((table.clone(), model.clone())),
@@ -252,19 +286,48 @@ mod tests {
         }
     }
 
+    /// Leaves of both that are not the same.
+    fn copied<'a>(one: &'a Node<Pair>, other: &'a Node<Pair>) -> Vec<&'a Leaf<Pair>> {
+        match (one, other) {
+            (Node::Branch(one), Node::Branch(other)) if Arc::ptr_eq(one, other) => Vec::new(),
+            (Node::Branch(one), Node::Branch(other)) => {
+                one.iter().zip(other.iter()).flat_map(|(one, other)| copied(one, other)).collect()
+            }
+            (Node::Leaf(one), Node::Leaf(other)) if Arc::ptr_eq(one, other) => Vec::new(),
+            (Node::Leaf(one), _) => vec![one],
+            _ => Vec::new(),
+        }
+    }
+
     #[test]
-    fn p4_a_change_copies_one_shard_of_bounded_size_whatever_the_number_of_rows() {
+    fn p4_a_change_copies_one_leaf_of_bounded_size_whatever_the_number_of_rows() {
+        let seed = Seed::default();
+        for rows in [1000, 60_000u16] {
+            let mut table = Table::default();
+            (0..rows).for_each(|key| table.insert(Pair(key, 0), &seed));
+            let before = table.clone();
+            table.replace(Pair(7, 1), |row| row.0 == 7, &seed);
+            let copies = copied(&table.root, &before.root);
+            assert!(copies.len() == 1 && copies[0].rows.len() <= LEAF_ROWS);
+            let hash = seed.hash(&7u16.to_le_bytes());
+            assert_eq!(before.find(hash, |row| row.0 == 7), Some(&Pair(7, 0)));
+        }
+    }
+
+    #[test]
+    fn l1_rows_whose_hashes_are_all_the_same_are_still_kept_apart() {
+        #[derive(Clone)]
+        struct Same(usize);
+        impl Row for Same {
+            fn hash(&self, _: &Seed) -> u64 {
+                0
+            }
+        }
         let seed = Seed::default();
         let mut table = Table::default();
-        for key in 0..20_000u16 {
-            table.insert(Pair(key, 0), &seed);
-        }
-        let before = table.clone();
-        table.replace(Pair(7, 1), |row| row.0 == 7, &seed);
-        let copied: Vec<_> =
-            table.shards.iter().zip(&before.shards).filter(|(one, other)| !Arc::ptr_eq(one, other)).collect();
-        assert_eq!(copied.len(), 1);
-        assert!(table.shards.iter().all(|shard| shard.rows.len() < 2 * SHARD_ROWS));
+        (0..200).for_each(|number| table.insert(Same(number), &seed));
+        assert!((0..200).all(|number| table.remove(0, |row| row.0 == number).is_some()));
+        assert_eq!(table.len(), 0);
     }
 
     #[test]
@@ -275,7 +338,7 @@ mod tests {
         table.insert(Pair(1, 11), &seed);
         let hash = seed.hash(&1u16.to_le_bytes());
         assert_eq!(table.find_all(hash, |row| row.0 == 1).count(), 2);
-        table.remove(hash, |row| row.1 == 10, &seed);
+        table.remove(hash, |row| row.1 == 10);
         assert_eq!(table.find_all(hash, |row| row.0 == 1).map(|row| row.1).collect::<Vec<_>>(), [11]);
     }
 }

@@ -232,7 +232,7 @@ impl<C: Compile> Builder<C> {
             self.waiting.entry(place.clone()).or_default().push(id.clone());
         }
         let refused = Arc::new(Refused { id: id.clone(), name, refusal, previous_served });
-        Arc::make_mut(&mut self.refused).insert(RefusedRow(refused.clone()), &self.seed);
+        self.refused.insert(RefusedRow(refused.clone()), &self.seed);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.refused = Some(refused);
             slot.waits_for = waits_for;
@@ -259,7 +259,7 @@ impl<C: Compile> Builder<C> {
             let (place, servers) = (claim.place.clone(), claim.servers.clone());
             routes.put(Route { place, servers, served: served.clone() });
         }
-        Arc::make_mut(&mut self.apis).replace(ApiRow(served.clone()), |row| row.0.api.id == *id, &self.seed);
+        self.apis.replace(ApiRow(served.clone()), |row| row.0.api.id == *id, &self.seed);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.served = Some(served);
             slot.claims = claims;
@@ -278,7 +278,7 @@ impl<C: Compile> Builder<C> {
             freed.push(claim.place);
         }
         let hash = self.seed.hash(id.as_bytes());
-        Arc::make_mut(&mut self.apis).remove(hash, |row| row.0.api.id == *id, &self.seed);
+        self.apis.remove(hash, |row| row.0.api.id == *id);
     }
 
     fn clear_refusal(&mut self, id: &Arc<str>) {
@@ -293,7 +293,7 @@ impl<C: Compile> Builder<C> {
         }
         if slot.refused.take().is_some() {
             let hash = self.seed.hash(id.as_bytes());
-            Arc::make_mut(&mut self.refused).remove(hash, |row| row.0.id == *id, &self.seed);
+            self.refused.remove(hash, |row| row.0.id == *id);
         }
     }
 }
