@@ -6,7 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, Utc};
 use sqlx::postgres::{PgArguments, PgPoolCopyExt, PgPoolOptions};
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, Sqlite, SqlitePool};
 
 /// How long to wait for a connection.
@@ -75,6 +77,8 @@ impl Database {
             let file = SqliteConnectOptions::from_str(url)?
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
+                // A power cut may lose the last changes, which is nothing to the tests and demos that this is for.
+                .synchronous(SqliteSynchronous::Normal)
                 .busy_timeout(CONNECT_TIMEOUT);
             // One connection: SQLite has one writer anyway.
             Pool::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_with(file).await?)

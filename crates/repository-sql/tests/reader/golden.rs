@@ -1,0 +1,111 @@
+//! A repository that a real APIM wrote, and the zone store that its own gateway made of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use zonegate_model::Kind;
+
+use crate::world::{Keep, World};
+
+/// The recorded data, beside the checkout.
+fn golden() -> Option<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().map(|folder| folder.join("shared/golden")).find(|folder| folder.is_dir())
+}
+
+/// Members that APIM derives and a writer may leave out.
+fn without_derived(mut payload: Value) -> Value {
+    if let Some(object) = payload.as_object_mut() {
+        object.remove("definitionContext");
+    }
+    payload
+}
+
+/// Plans have no order, and APIM 4.11 still writes an empty `paths` of the V2 plan format, which 4.12 does not.
+fn plans_by_id(mut payload: Value) -> Value {
+    if let Some(plans) = payload.pointer_mut("/definition/plans").and_then(Value::as_array_mut) {
+        for plan in &mut *plans {
+            if plan.get("paths").is_some_and(Value::is_object) {
+                plan.as_object_mut().map(|plan| plan.remove("paths"));
+            }
+        }
+        plans.sort_by_key(|plan| plan["id"].to_string());
+    }
+    payload
+}
+
+/// (type, id) → payload, as APIM's gateway wrote it.
+fn recorded(file: &Path) -> BTreeMap<(String, String), Value> {
+    std::fs::read_to_string(file)
+        .unwrap()
+        .lines()
+        .filter_map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let fields = &line["value"];
+            let kind = fields["type"].as_str()?.to_owned();
+            if fields["syncAction"] != "DEPLOY" {
+                return None;
+            }
+            let payload = serde_json::from_str(fields["payload"].as_str()?).unwrap();
+            Some(((kind, fields["id"].as_str()?.to_owned()), payload))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn c2_c3_what_apim_wrote_is_read_into_what_its_gateway_made_of_it() {
+    let Some(golden) = golden() else {
+        eprintln!("skipped: no recorded data (shared/golden) beside the checkout");
+        return;
+    };
+    let world = World::empty_postgres("golden").await;
+    let Keep::Server(server) = world.keep.clone() else { unreachable!() };
+    for file in ["schema.sql", "data.sql"] {
+        server.execute_file(&world.name, &golden.join("4.11.25/postgresql").join(file)).unwrap();
+    }
+    let read = world.read_all().await;
+    assert_eq!(read.refused(), []);
+    let ours: BTreeMap<(String, String), Value> = read
+        .state()
+        .0
+        .into_iter()
+        .map(|(key, text)| {
+            ((key.kind.name().to_owned(), key.id.to_string()), serde_json::from_str(&text).unwrap())
+        })
+        .collect();
+
+    let theirs = recorded(&golden.join("4.11.25/redis-standalone/keys.jsonl"));
+    for kind in Kind::ALL.map(Kind::name) {
+        let ids = |rows: &BTreeMap<(String, String), Value>| {
+            rows.keys().filter(|(of, _)| of == kind).map(|(_, id)| id.clone()).collect::<BTreeSet<_>>()
+        };
+        if kind == "NODE_METADATA" {
+            // APIM's id is a new one at each start.
+            assert_eq!(ids(&ours).len(), 1);
+            continue;
+        }
+        assert_eq!(ids(&ours), ids(&theirs), "{kind}");
+    }
+    for (key, theirs) in &theirs {
+        if key.0 == "NODE_METADATA" {
+            assert!(ours.values().any(|payload| payload == theirs), "{theirs}");
+            continue;
+        }
+        let payload = |value: &Value| plans_by_id(without_derived(value.clone()));
+        assert_eq!(payload(&ours[key]), payload(theirs), "{key:?}");
+    }
+}
+
+#[tokio::test]
+async fn c2_the_schema_of_apim_4_12_is_read_too() {
+    let Some(golden) = golden() else {
+        eprintln!("skipped: no recorded data (shared/golden) beside the checkout");
+        return;
+    };
+    let world = World::empty_postgres("golden_4_12").await;
+    let Keep::Server(server) = world.keep.clone() else { unreachable!() };
+    server.execute_file(&world.name, &golden.join("4.12.12/postgresql/schema.sql")).unwrap();
+    assert!(world.read_all().await.changes.is_empty());
+    assert!(crate::world::read_changes(&world.reader()).await.changes.is_empty());
+}

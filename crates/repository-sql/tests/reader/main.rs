@@ -1,0 +1,13 @@
+//! The reader against real databases: PostgreSQL, and a SQLite file.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside of the functions that clippy knows as tests"
+)]
+
+mod changes;
+mod everything;
+mod failures;
+mod golden;
+mod random;
+mod world;

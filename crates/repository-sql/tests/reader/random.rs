@@ -1,0 +1,101 @@
+//! Whatever is written, windows add up to what a fresh read finds: what is read is a function of the repository.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use zonegate_management_writer::{
+    ApiSpec, KeySpec, ManagementWriter, PlanSpec, SubscriptionSpec, SubscriptionStatus,
+};
+
+use crate::world::{World, read_all, read_window};
+
+const UPSTREAM: &str = "http://127.0.0.1:1";
+
+/// One thing that a user of the management API could do, or that fails where it makes no sense.
+async fn act(writer: &ManagementWriter, random: &mut StdRng, step: usize) -> String {
+    let api = format!("api-{}", random.random_range(0..4));
+    let subscription = format!("s-{}", random.random_range(0..6));
+    let key = format!("k-{}", random.random_range(0..8));
+    let plan = |n: u32| format!("{api}-plan-{n}");
+    let (what, outcome) = match random.random_range(0..13) {
+        0..=2 => {
+            let mut spec = if random.random() {
+                ApiSpec::v4(&api, format!("/{api}"), UPSTREAM)
+            } else {
+                ApiSpec::v2(&api, format!("/{api}"), UPSTREAM)
+            };
+            for n in 0..2 {
+                let status = if random.random_bool(0.7) { "published" } else { "closed" };
+                spec = spec.plan(PlanSpec::api_key(plan(n)).status(status));
+            }
+            (format!("deploy {api}"), writer.deploy_api(&spec).await.map(drop))
+        }
+        3 => (format!("stop {api}"), writer.stop_api(&api).await),
+        4 => (format!("undeploy {api}"), writer.undeploy_api(&api).await),
+        5 => (format!("delete {api}"), writer.delete_api(&api).await),
+        6 | 7 => {
+            let of_plan = plan(random.random_range(0..3));
+            let spec = SubscriptionSpec::new(format!("{subscription}-{step}"), &api, of_plan);
+            let spec = SubscriptionSpec {
+                id: if random.random() { spec.id.clone() } else { subscription.clone() },
+                ..spec
+            };
+            (format!("subscribe {}", spec.id), writer.create_subscription(&spec).await)
+        }
+        8 => {
+            let mut spec = KeySpec::new(&key, format!("secret-{step}"), &subscription);
+            if random.random_bool(0.3) {
+                spec.subscriptions.push(format!("s-{}", random.random_range(0..6)));
+                spec.subscriptions.dedup();
+            }
+            (format!("key {key} of {:?}", spec.subscriptions), writer.create_key(&spec).await)
+        }
+        9 => (format!("revoke {key}"), writer.revoke_key(&key).await),
+        10 => (format!("pause {subscription}"), writer.pause_subscription(&subscription).await),
+        11 => (format!("resume {subscription}"), writer.resume_subscription(&subscription).await),
+        _ => {
+            let status =
+                [SubscriptionStatus::Closed, SubscriptionStatus::Accepted, SubscriptionStatus::Pending];
+            let status = status[random.random_range(0..3)];
+            (format!("{subscription} {}", status.name()), writer.set_status(&subscription, status).await)
+        }
+    };
+    format!("{what}{}", if outcome.is_ok() { "" } else { " (refused)" })
+}
+
+async fn windows_add_up(world: World, seed: u64, steps: usize) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut reader = world.reader();
+    let first = read_all(&reader).await;
+    let (mut seen, mut state) = (first.stamps(), first.state());
+    let mut history = Vec::new();
+    for step in 0..steps {
+        history.push(act(&world.writer, &mut random, step).await);
+        if random.random_bool(0.05) {
+            reader = world.reader();
+            history.push("another reader".to_owned());
+        }
+        if random.random_bool(0.4) {
+            let read = read_window(&reader, 0, i64::MAX, seen.clone()).await;
+            seen.extend(read.stamps());
+            state.apply(&read.changes);
+            let fresh = world.read_all().await.state();
+            state.assert_same(&fresh, &format!("seed {seed}, after\n{}", history.join("\n")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn s4_windows_add_up_to_a_fresh_read_on_sqlite() {
+    for seed in 0..12 {
+        let world = World::sqlite(&format!("random-{seed}")).await;
+        windows_add_up(world, seed, 60).await;
+    }
+}
+
+#[tokio::test]
+async fn s4_windows_add_up_to_a_fresh_read_on_postgresql() {
+    for seed in 100..104 {
+        let world = World::postgres(&format!("random_{seed}")).await;
+        windows_add_up(world, seed, 60).await;
+    }
+}

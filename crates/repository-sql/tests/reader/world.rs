@@ -1,0 +1,231 @@
+//! A management repository to write to and to read, and the state that a reader's changes add up to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use serde_json::Value;
+use zonegate_management_writer::ManagementWriter;
+use zonegate_model::{Kind, Row, RowKey, RowState};
+use zonegate_repository_sql::{Database, SqlRepository, SqlSettings};
+use zonegate_sync::port::{Change, ChangeSink, RepositoryReader, StampedChange, Stopped, Window};
+use zonegate_testkit::folders::RunFolder;
+use zonegate_testkit::postgres::{PASSWORD, Postgres, USER};
+
+/// One server for the tests that run at the same time.
+pub(crate) fn server() -> Arc<Postgres> {
+    static SERVER: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+    let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(Postgres::start().unwrap());
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+/// What keeps a database alive.
+#[derive(Clone)]
+pub(crate) enum Keep {
+    Server(Arc<Postgres>),
+    #[expect(dead_code, reason = "held for its drop")]
+    Folder(Arc<RunFolder>),
+}
+
+/// A repository with a writer.
+pub(crate) struct World {
+    pub(crate) writer: ManagementWriter,
+    pub(crate) settings: SqlSettings,
+    pub(crate) keep: Keep,
+    pub(crate) name: String,
+}
+
+impl World {
+    /// An empty repository in PostgreSQL. `name`: of its database.
+    pub(crate) async fn postgres(name: &str) -> Self {
+        let world = Self::empty_postgres(name).await;
+        world.writer.create_schema().await.unwrap();
+        world
+    }
+
+    /// A database without tables.
+    pub(crate) async fn empty_postgres(name: &str) -> Self {
+        let server = server();
+        server.create_database(name).unwrap();
+        let settings = SqlSettings {
+            username: Some(USER.to_owned()),
+            password: Some(PASSWORD.into()),
+            ..SqlSettings::new(Database::from_jdbc(&server.jdbc_url(name)).unwrap())
+        };
+        let writer = ManagementWriter::connect(&server.url(name)).await.unwrap();
+        Self { writer, settings, keep: Keep::Server(server), name: name.to_owned() }
+    }
+
+    /// An empty repository in a SQLite file.
+    pub(crate) async fn sqlite(name: &str) -> Self {
+        let folder = Arc::new(RunFolder::create(name).unwrap());
+        let url = format!("jdbc:sqlite:{}", folder.path().join("apim.db").display());
+        let writer = ManagementWriter::connect(&url).await.unwrap();
+        writer.create_schema().await.unwrap();
+        let settings = SqlSettings::new(Database::from_jdbc(&url).unwrap());
+        Self { writer, settings, keep: Keep::Folder(folder), name: name.to_owned() }
+    }
+
+    pub(crate) fn reader(&self) -> SqlRepository {
+        SqlRepository::new(self.settings.clone()).unwrap()
+    }
+
+    /// What a fresh reader finds.
+    pub(crate) async fn read_all(&self) -> Read {
+        read_all(&self.reader()).await
+    }
+}
+
+/// The changes of a read, in order.
+#[derive(Default)]
+pub(crate) struct Read {
+    pub(crate) changes: Vec<StampedChange>,
+}
+
+impl ChangeSink for Read {
+    async fn push(&mut self, changes: Vec<StampedChange>) -> Result<(), Stopped> {
+        self.changes.extend(changes);
+        Ok(())
+    }
+}
+
+pub(crate) async fn read_all(reader: &SqlRepository) -> Read {
+    let mut read = Read::default();
+    reader.read_all(&mut read).await.unwrap();
+    read
+}
+
+pub(crate) async fn read_window(
+    reader: &SqlRepository,
+    from: i64,
+    to: i64,
+    seen: HashMap<Arc<str>, i64>,
+) -> Read {
+    let mut read = Read::default();
+    reader.read_changes(Window { from, to, seen: Arc::new(seen) }, &mut read).await.unwrap();
+    read
+}
+
+/// Reads all that ever changed.
+pub(crate) async fn read_changes(reader: &SqlRepository) -> Read {
+    read_window(reader, 0, i64::MAX, HashMap::new()).await
+}
+
+impl Read {
+    pub(crate) fn state(&self) -> State {
+        let mut state = State::default();
+        state.apply(&self.changes);
+        state
+    }
+
+    /// Refused rows with the reasons.
+    pub(crate) fn refused(&self) -> Vec<(String, String)> {
+        self.changes
+            .iter()
+            .filter_map(|change| match &change.change {
+                Change::Refused { key, reason } => Some((key.to_string(), reason.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn stamps(&self) -> HashMap<Arc<str>, i64> {
+        self.changes.iter().map(|change| (Arc::clone(&change.stamp.record), change.stamp.at)).collect()
+    }
+
+    /// The rows of every change about one record.
+    pub(crate) fn rows_of(&self, record: &str) -> Vec<Row> {
+        let of_it = self.changes.iter().filter(|change| &*change.stamp.record == record);
+        of_it
+            .flat_map(|change| match &change.change {
+                Change::Scope { rows, .. } | Change::Rows(rows) => rows.clone(),
+                Change::Refused { .. } => Vec::new(),
+            })
+            .collect()
+    }
+}
+
+/// What the core makes of changes: active rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State(pub(crate) BTreeMap<RowKey, String>);
+
+impl State {
+    pub(crate) fn apply(&mut self, changes: &[StampedChange]) {
+        for change in changes {
+            match &change.change {
+                Change::Scope { id, rows } => {
+                    // A product and an API can have the same id; their subscriptions are told apart by nothing.
+                    self.0.retain(|key, _| key.unit() != Some(id));
+                    rows.iter().for_each(|row| self.put(row));
+                }
+                Change::Rows(rows) => {
+                    for row in rows {
+                        if row.key.scope.as_ref().is_none_or(|scope| self.has_unit(scope)) {
+                            self.put(row);
+                        }
+                    }
+                }
+                Change::Refused { .. } => {}
+            }
+        }
+    }
+
+    /// Both are the same; says in which rows they are not.
+    pub(crate) fn assert_same(&self, fresh: &Self, after: &str) {
+        let mut differing =
+            self.0.keys().chain(fresh.0.keys()).filter(|key| self.0.get(*key) != fresh.0.get(*key));
+        if let Some(key) = differing.next() {
+            panic!("{key}: {:?}, but a fresh read finds {:?}; {after}", self.0.get(key), fresh.0.get(key));
+        }
+    }
+
+    fn has_unit(&self, scope: &Arc<str>) -> bool {
+        [Kind::Api, Kind::ApiProduct]
+            .into_iter()
+            .any(|kind| self.0.contains_key(&RowKey::new(kind, Arc::clone(scope))))
+    }
+
+    fn put(&mut self, row: &Row) {
+        match &row.state {
+            RowState::Deployed(payload) => self.0.insert(row.key.clone(), payload.as_str().to_owned()),
+            RowState::Removed => self.0.remove(&row.key),
+        };
+    }
+
+    /// Ids of a kind, those with a scope as `scope/id`.
+    pub(crate) fn ids(&self, kind: Kind) -> Vec<String> {
+        self.0
+            .keys()
+            .filter(|key| key.kind == kind)
+            .map(|key| match &key.scope {
+                Some(scope) => format!("{scope}/{}", key.id),
+                None => key.id.to_string(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn payload(&self, kind: Kind, id: &str) -> Value {
+        let found = self.0.iter().find(|(key, _)| key.kind == kind && *key.id == *id);
+        serde_json::from_str(found.unwrap().1).unwrap()
+    }
+}
+
+/// Each test as two: `postgresql::name` and `sqlite::name`.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
+        mod postgresql {
+            $($(#[$meta])* #[tokio::test] async fn $name() {
+                super::$name(crate::world::World::postgres(stringify!($name)).await).await;
+            })+
+        }
+        mod sqlite {
+            $($(#[$meta])* #[tokio::test] async fn $name() {
+                super::$name(crate::world::World::sqlite(stringify!($name)).await).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both;
