@@ -107,8 +107,9 @@ impl Store {
         self.content.manifest.as_deref()
     }
 
+    /// What APIM's sync state says, unless the zone ever had one of our primaries: then it is ours.
     pub(crate) fn apim_state(&self) -> Option<Synced> {
-        self.content.apim_state
+        self.content.apim_state.filter(|_| self.content.epoch == 0)
     }
 
     /// Digests of the rows that are really there.

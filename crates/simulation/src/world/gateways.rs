@@ -87,7 +87,8 @@ impl World {
         self.gateways[gateway].paused_until = Duration::ZERO;
         self.gateways[gateway].inbox.clear();
         let node = NodeId::new(format!("gateway-{gateway}.{incarnation}"));
-        let machine = Machine::new(self.settings(gateway, node.clone()), self.chance.next(), self.moment(gateway));
+        let machine =
+            Machine::new(self.settings(gateway, node.clone()), self.chance.next(), self.moment(gateway));
         self.gateways[gateway].process = Some(Process {
             machine,
             node: node.clone(),

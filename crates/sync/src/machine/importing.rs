@@ -120,6 +120,9 @@ impl Machine {
             self.table.begin_pass();
             self.stage(StageOp::Begin { full: true });
         }
+        if full {
+            self.leader_begins_import();
+        }
         let call = self.call_repository(request);
         let started_at = self.now.elapsed;
         let from = if full { -1 } else { from };

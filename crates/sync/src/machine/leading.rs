@@ -31,8 +31,11 @@ pub(super) struct Leadership {
     new_store: bool,
     /// What the store held when it was decided to read the repository first.
     set_aside: Option<Manifest>,
-    /// The whole repository was read under this leadership: what this node has is right whatever the store says.
-    imported: bool,
+    /// The grant under which the whole read under way, or the last one, began.
+    import_began: Option<Grant>,
+    /// The same of the last one that ended well. If it is the present grant, what this node has is right whatever the
+    /// store says.
+    imported: Option<Grant>,
     verified_at: Option<Duration>,
 }
 
@@ -127,7 +130,8 @@ impl Machine {
             gate: Gate::Attempt,
             new_store: false,
             set_aside: None,
-            imported: false,
+            import_began: None,
+            imported: None,
             verified_at: None,
         });
         self.importer_promoted();
@@ -366,7 +370,10 @@ impl Machine {
         }
         let known = self.known_position();
         let Some(leader) = &self.leadership else { return };
-        let (has_written, imported) = (leader.stored.is_some(), leader.imported);
+        let has_written = leader.stored.is_some();
+        // Nobody else has written since this grant, so a read that began under it is newer than whatever lies there.
+        // Under a later grant somebody may have written in between.
+        let imported = leader.imported == Some(leader.grant);
         let Some(manifest) = found else {
             // Emptied, or never filled, or only ever written by an APIM gateway.
             if self.active {
@@ -380,21 +387,23 @@ impl Machine {
             && (has_written || manifest.epoch >= self.applied_epoch);
         let ahead = known.is_some_and(|(_, revision)| revision > manifest.revision);
         let settled = manifest.whole == manifest.revision;
+        let foreign = manifest.epoch > self.applied_epoch;
         if !self.active {
             if settled { self.catch_up(&manifest) } else { self.import_first(Some(manifest)) }
-        } else if same_store && ahead {
+        } else if same_store && ahead && (imported || !foreign) {
             // Rolled back. What this node has is newer; another store id tells everybody that history was left.
             self.verify(Some(&manifest), true, Gate::Attempt);
         } else if imported {
             self.verify(Some(&manifest), false, Gate::Open);
-        } else if !same_store || has_written {
+        } else if !same_store || has_written || ahead {
             // This node went on by itself, or history went on without it: neither state is known to be the newer one.
             self.import_first(Some(manifest));
         } else if known.is_some_and(|(_, revision)| revision == manifest.revision) {
             if manifest.digests == *self.table.digests() {
                 self.steady(manifest, &BTreeMap::new());
             } else {
-                self.verify(Some(&manifest), false, Gate::Attempt);
+                // The same place in another branch of history.
+                self.import_first(Some(manifest));
             }
         } else {
             self.catch_up(&manifest);
@@ -552,6 +561,13 @@ impl Machine {
         }
     }
 
+    /// A whole read of the repository begins.
+    pub(super) fn leader_begins_import(&mut self) {
+        if let Some(leader) = &mut self.leadership {
+            leader.import_began = Some(leader.grant);
+        }
+    }
+
     /// A read of the repository ended.
     pub(super) fn leader_saw_import(&mut self, success: bool, full: bool) {
         let Some(leader) = &mut self.leadership else { return };
@@ -561,7 +577,7 @@ impl Machine {
         if !success && leader.phase == Phase::ImportFirst {
             self.leader_without_repository();
         } else if success && full {
-            leader.imported = true;
+            leader.imported = leader.import_began;
             if leader.phase == Phase::ImportFirst {
                 leader.phase = Phase::Survey;
                 leader.next_at = self.now.elapsed;

@@ -253,7 +253,8 @@ pub trait ZoneStore: Send + Sync + 'static {
     fn manifest(&self) -> impl Future<Output = Result<Option<Manifest>, StoreError>> + Send;
 
     /// What an APIM gateway recorded as its sync state (`distributed_sync_state`, with `reads` zero), if it did. Tells that a
-    /// store without a manifest was filled completely by an APIM primary.
+    /// store without a manifest was filled completely by an APIM primary. `None` where the zone ever had a primary of
+    /// ours (it has an epoch counter): then that state is ours too, and says nothing without the manifest.
     fn apim_state(&self) -> impl Future<Output = Result<Option<Synced>, StoreError>> + Send;
 
     /// Streams all active rows of the zone. Not atomic: rows written meanwhile may or may not be seen. The caller
