@@ -37,6 +37,12 @@ pub(super) struct Leadership {
     /// store says.
     imported: Option<Grant>,
     verified_at: Option<Duration>,
+    /// What is known of the store comes from a comparison that no accepted write has confirmed: another primary may
+    /// have been at work when it was made.
+    unconfirmed: bool,
+    /// This node's state has changed since the last call was sent that the store accepted. It may stand where the
+    /// store stands in content and still be ahead of it in time.
+    went_on: bool,
 }
 
 /// What the store holds, as far as the primary knows.
@@ -104,8 +110,9 @@ impl Machine {
             leader.has_lease = true;
             leader.phase = Phase::Survey;
             leader.next_at = self.now.elapsed;
-            if leader.stored.as_ref().is_some_and(|stored| stored.manifest.is_none()) {
-                // Rows without a manifest: nothing tells whether they are still there.
+            // Rows without a manifest: nothing tells whether they are still there.
+            let no_manifest = leader.stored.as_ref().is_some_and(|stored| stored.manifest.is_none());
+            if no_manifest || leader.unconfirmed {
                 leader.stored = None;
             }
             let call = leader.call.take().map(|(call, kind)| {
@@ -133,6 +140,8 @@ impl Machine {
             import_began: None,
             imported: None,
             verified_at: None,
+            unconfirmed: false,
+            went_on: false,
         });
         self.importer_promoted();
     }
@@ -142,7 +151,7 @@ impl Machine {
         let Some(leader) = self.leadership.take() else { return };
         self.cancel(leader.call.map(|(call, _)| call));
         self.abandon_import();
-        let clean = leader.pending.is_empty() && leader.in_doubt.is_none();
+        let clean = leader.pending.is_empty() && leader.in_doubt.is_none() && !leader.went_on;
         let position = leader.stored.and_then(|stored| stored.manifest).map(|m| (m.store, m.revision));
         if leader.phase == Phase::Steady {
             self.applied = if clean { position } else { None };
@@ -249,6 +258,7 @@ impl Machine {
         });
         let call = self.call_store(StoreRequest::Write(batch.clone()));
         if let Some(leader) = &mut self.leadership {
+            leader.went_on = false;
             leader.call = Some((call, LeaderCall::Write(batch, partial)));
         }
         true
@@ -265,6 +275,7 @@ impl Machine {
             StoreRequest::RecordSynced { node: self.settings.node.clone(), grant: leader.grant, synced };
         let call = self.call_store(request);
         if let Some(leader) = &mut self.leadership {
+            leader.went_on = false;
             leader.call = Some((call, LeaderCall::Record(synced)));
         }
         true
@@ -306,6 +317,10 @@ impl Machine {
                     if let Some(manifest) = leader.stored.as_mut().and_then(|stored| stored.manifest.as_mut())
                     {
                         manifest.synced = synced;
+                        if leader.pending.is_empty() && !leader.went_on {
+                            self.applied = Some((manifest.store, manifest.revision));
+                            self.applied_epoch = manifest.epoch;
+                        }
                     }
                 }
                 WriteOutcome::Fenced(holder) => self.fenced(holder),
@@ -518,6 +533,7 @@ impl Machine {
             leader.pending.found(&key, None, &self.table);
         }
         leader.verified_at = Some(self.now.elapsed);
+        leader.unconfirmed = true;
         let whole = manifest.as_ref().is_some_and(|manifest| manifest.whole == manifest.revision);
         if manifest.is_some() && (!whole || !leader.pending.is_empty()) {
             leader.pending.mark_unsettled();
@@ -535,10 +551,11 @@ impl Machine {
         leader.back_off.reset();
         leader.phase = Phase::Steady;
         leader.new_store = false;
+        leader.unconfirmed = false;
         leader.pending.written(&batch.rows, partial, &self.table);
         let Manifest { store, revision, whole, epoch, digests, .. } = batch.manifest;
         leader.stored = Some(Stored { digests, manifest: Some(batch.manifest) });
-        let clean = leader.pending.is_empty();
+        let clean = leader.pending.is_empty() && !leader.went_on;
         self.applied = clean.then_some((store, revision));
         self.applied_epoch = epoch;
         self.counters.batches += 1;
@@ -552,12 +569,9 @@ impl Machine {
         let Some(leader) = &mut self.leadership else { return };
         // Also while the store is gone and what it holds is not known: this node's state has gone on by itself.
         self.applied = None;
+        leader.went_on = true;
         if leader.knows_store() {
             leader.pending.changed(key, before, &self.table);
-            if leader.pending.is_empty() {
-                let manifest = leader.stored.as_ref().and_then(|stored| stored.manifest.as_ref());
-                self.applied = manifest.map(|manifest| (manifest.store, manifest.revision));
-            }
         }
     }
 
