@@ -28,7 +28,7 @@ use crate::notes;
 use crate::serving::Serving;
 use crate::sync_driver::{self, Surroundings};
 use crate::tally::Tally;
-use crate::view::{Facts, GatewayView, figures};
+use crate::view::{Facts, GatewayView, figures, traffic};
 
 /// How long requests under way may take when the gateway stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ async fn gateway(loaded: Loaded, log_levels: BTreeMap<String, String>) -> Result
     let server = Server {
         published: published.clone(),
         settings: gateway_settings,
-        counters,
+        counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
     };
     let mut listeners = Vec::new();
@@ -108,7 +108,7 @@ async fn gateway(loaded: Loaded, log_levels: BTreeMap<String, String>) -> Result
     let (status_in, status) = watch::channel(Arc::new(picture));
     let tally = Tally::new(Arc::clone(&clock));
     let metrics = (settings.metrics.enabled && settings.metrics.prometheus)
-        .then(|| metrics(&clock, started, &status, &tally, &published, zone.is_some(), &identity.version));
+        .then(|| metrics(&clock, started, &status, &tally, &published, zone.is_some(), &identity.version, &counters));
     let view = GatewayView {
         facts: Facts { identity, zone, report, log_levels, started },
         clock: Arc::clone(&clock),
@@ -202,6 +202,7 @@ fn metrics(
     published: &Published<CompiledApi>,
     in_zone: bool,
     version: &str,
+    counters: &Arc<Counters>,
 ) -> Metrics {
     let (status, tally, published, now) =
         (status.clone(), tally.clone(), published.clone(), Arc::clone(clock));
@@ -209,7 +210,9 @@ fn metrics(
         let picture = status.borrow().clone();
         figures(&picture, &tally, published.load().refused_count(), in_zone, now.now())
     };
-    Metrics::new(version, Arc::clone(clock), started, Arc::new(DataPlane::default()), sync)
+    let counters = Arc::clone(counters);
+    let traffic = DataPlane::new(move || traffic(counters.snapshot()));
+    Metrics::new(version, Arc::clone(clock), started, Arc::new(traffic), sync)
 }
 
 async fn technical_api(

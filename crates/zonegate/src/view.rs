@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use zonegate_config::Report;
@@ -15,7 +16,8 @@ use zonegate_technical_api::view::{
     ApiSummary, Cluster, ClusterMember, Counters, Dependency, Failure, FullRead, Identity, Member, NodeView,
     PrimaryLease, Probe, Probes, Refusal, StorePosition, Sync, Window, Zone,
 };
-use zonegate_telemetry::{Exposition, Metrics, SyncFigures};
+use zonegate_proxy::{ApiSnapshot, GatewaySnapshot, LATENCY_BOUNDS};
+use zonegate_telemetry::{ApiFigures, DataPlaneFigures, Exposition, Metrics, SyncFigures};
 
 use crate::tally::Tally;
 
@@ -84,6 +86,25 @@ pub(crate) fn figures(
         proof_failures: counts.proof_failures,
         repository_failures: counts.repository_failures,
         store_failures: counts.store_failures,
+    }
+}
+
+/// What the data plane counted, for a scrape.
+pub(crate) fn traffic(counts: GatewaySnapshot) -> DataPlaneFigures {
+    let bounds = || LATENCY_BOUNDS.into_iter().map(Duration::from_millis).chain([Duration::MAX]);
+    let api = |counts: ApiSnapshot| ApiFigures {
+        by_class: counts.by_class,
+        failures: counts.failures.iter().map(|(failure, count)| (failure.key(), *count)).collect(),
+        durations: bounds().zip(counts.latency).collect(),
+        duration_sum: Duration::from_micros(counts.latency_sum_micros),
+    };
+    DataPlaneFigures {
+        connections: counts.connections,
+        accepted: counts.accepted,
+        in_flight: counts.in_flight,
+        unrouted: counts.unrouted,
+        refused: counts.refused,
+        apis: counts.apis.into_iter().map(|(id, counts)| (id, api(counts))).collect(),
     }
 }
 
