@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use rustis::resp::{CommandBuilder, cmd};
 use zonegate_model::{Row, RowState};
 use zonegate_sync::port::{RowSink, Stopped, StoreError};
@@ -16,7 +18,7 @@ use crate::settings::RedisSettings;
 /// Keys that `SCAN` looks at in one call.
 const LOOK_AT: usize = 1000;
 /// Rows to ask for before it is known how large they are.
-const FIRST_ROWS: usize = 100;
+const FIRST_ROWS: usize = 32;
 /// However large rows are, so many at a time.
 const FEWEST_ROWS: usize = 8;
 
@@ -71,64 +73,70 @@ pub(crate) async fn read(
     let session = link.session().await?;
     let mut pace = Pace::new(link.settings());
     let mut skipped = Skipped::default();
-    // Where to scan on, keys found but not read, rows read but not delivered.
-    let (mut cursor, mut found, mut rows) = (Some("0".to_owned()), Vec::new(), Vec::new());
+    // Where to scan on, and keys that were found but not asked for.
+    let (mut cursor, mut found) = (Some("0".to_owned()), Vec::new());
+    // One part is asked for ahead, so that the server works while we do.
+    let mut parts = FuturesOrdered::new();
     loop {
-        let batch: Vec<Box<str>> = found.drain(..pace.rows().min(found.len())).collect();
-        let scan_from = if found.len() < pace.rows() { cursor.take() } else { None };
-        if batch.is_empty() && rows.is_empty() && scan_from.is_none() {
-            skipped.report(&link.settings().address());
-            return Ok(Ending::Done);
-        }
-        // While the caller takes one part, the server reads the next and looks for the one after.
-        let (scanned, fetched, taken) = tokio::join!(
-            scan(link, &session, keys, scan_from),
-            fetch(link, &session, &batch),
-            deliver(sink, std::mem::take(&mut rows)),
-        );
-        if taken.is_err() {
-            return Ok(Ending::Stopped);
-        }
-        for (key, fields) in batch.iter().zip(fetched?) {
-            let Tolerant(fields) = fields;
-            let decoded = match fields {
-                Ok(fields) if since.is_some_and(|from| !fields.is_since(from)) => continue,
-                Ok(fields) => decode_row(keys, key, fields),
-                Err(_) => Decoded::Malformed("it is no hash"),
-            };
-            match decoded {
-                Decoded::Row(row) if since.is_some() || row.state != RowState::Removed => rows.push(row),
-                Decoded::Row(_) | Decoded::Foreign => {}
-                Decoded::Malformed(reason) => skipped.add(key, reason),
+        while parts.len() < 2 {
+            if found.len() < pace.rows()
+                && let Some(from) = cursor.take()
+            {
+                let (next, keys) = scan(link, &session, keys, &from).await?;
+                found.extend(keys);
+                cursor = (next != "0").then_some(next);
+            } else if found.is_empty() {
+                break;
+            } else {
+                let part: Vec<Box<str>> = found.drain(..pace.rows().min(found.len())).collect();
+                parts.push_back(fetch(link, &session, part));
             }
         }
+        let Some(part) = parts.next().await else {
+            skipped.report(&link.settings().address());
+            return Ok(Ending::Done);
+        };
+        let rows = decode(keys, since, part?, &mut skipped);
         pace.learn(&rows);
-        if let Some((next, keys)) = scanned? {
-            found.extend(keys);
-            cursor = (next != "0").then_some(next);
+        if deliver(sink, rows).await.is_err() {
+            return Ok(Ending::Stopped);
         }
     }
 }
 
-async fn fetch(
-    link: &Link,
-    session: &Session,
-    keys: &[Box<str>],
-) -> Result<Vec<Tolerant<RowFields>>, StoreError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
+/// A key and what was found under it.
+type Found = (Box<str>, Tolerant<RowFields>);
+
+fn decode(keys: &ZoneKeys, since: Option<i64>, part: Vec<Found>, skipped: &mut Skipped) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(part.len());
+    for (key, Tolerant(fields)) in part {
+        let decoded = match fields {
+            Ok(fields) if since.is_some_and(|from| !fields.is_since(from)) => continue,
+            Ok(fields) => decode_row(keys, &key, fields),
+            Err(_) => Decoded::Malformed("it is no hash"),
+        };
+        match decoded {
+            Decoded::Row(row) if since.is_some() || row.state != RowState::Removed => rows.push(row),
+            Decoded::Row(_) | Decoded::Foreign => {}
+            Decoded::Malformed(reason) => skipped.add(&key, reason),
+        }
     }
-    let command = |key: &str| HMGET_FIELDS.into_iter().fold(cmd("HMGET").key(key), CommandBuilder::arg);
-    Ok(link.call_all(session, "HMGET", keys.iter().map(|key| command(key))).await?)
+    rows
 }
 
+async fn fetch(link: &Link, session: &Session, keys: Vec<Box<str>>) -> Result<Vec<Found>, StoreError> {
+    let command = |key: &str| HMGET_FIELDS.into_iter().fold(cmd("HMGET").key(key), CommandBuilder::arg);
+    let values = link.call_all(session, "HMGET", keys.iter().map(|key| command(key))).await?;
+    Ok(keys.into_iter().zip(values).collect())
+}
+
+/// One step of a scan: where to go on, `0` at the end, and keys.
 async fn scan(
     link: &Link,
     session: &Session,
     keys: &ZoneKeys,
-    cursor: Option<String>,
-) -> Result<Option<(String, Vec<Box<str>>)>, StoreError> {
-    let Some(cursor) = cursor else { return Ok(None) };
+    cursor: &str,
+) -> Result<(String, Vec<Box<str>>), StoreError> {
     let command = cmd("SCAN").arg(cursor).arg("MATCH").arg(&keys.rows_pattern).arg("COUNT").arg(LOOK_AT);
     let reply: Reply = link.call_on(session, "SCAN", command, Duration::ZERO).await?;
     let [next, found] = reply.items() else {
@@ -138,5 +146,5 @@ async fn scan(
         return Err(failure::malformed(link.settings(), "the answer to SCAN", "the cursor is not text"));
     };
     let found = found.items().iter().filter_map(Reply::text).map(Into::into).collect();
-    Ok(Some((next.to_owned(), found)))
+    Ok((next.to_owned(), found))
 }

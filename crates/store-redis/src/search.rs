@@ -8,6 +8,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 use rustis::resp::{CommandBuilder, cmd};
 use zonegate_model::{Kind, Row, ZoneName};
 use zonegate_sync::port::{RowSink, StoreError};
@@ -147,37 +149,25 @@ impl Search {
         sink: &mut impl RowSink,
     ) -> Result<Ending, StoreError> {
         let mut pace = Pace::new(link.settings());
-        let mut command = Some(aggregate(&query, pace.rows()));
-        let mut rows = Vec::new();
-        loop {
-            // While the caller takes one part, the server works on the next.
-            let (fetched, taken) = tokio::join!(
-                async {
-                    let Some(command) = command.take() else { return Ok(None) };
-                    link.call_on::<AggregateReply>(session, "FT.AGGREGATE", command, Duration::ZERO)
-                        .await
-                        .map(Some)
-                },
-                deliver(sink, std::mem::take(&mut rows)),
-            );
-            if taken.is_err() {
-                if let Ok(Some(AggregateReply { cursor, .. })) = fetched
-                    && cursor != 0
-                {
-                    let close = cmd("FT.CURSOR").arg("DEL").arg(INDEX).arg(cursor);
-                    // The server forgets it after a while by itself.
-                    let _ = link.call_on::<Reply>(session, "FT.CURSOR DEL", close, Duration::ZERO).await;
-                }
-                return Ok(Ending::Stopped);
-            }
-            match fetched {
-                Ok(None) => return Ok(Ending::Done),
-                Ok(Some(reply)) => {
-                    rows = decode(keys, reply.rows, skipped);
-                    pace.learn(&rows);
-                    command = (reply.cursor != 0).then(|| next(reply.cursor, pace.rows()));
-                }
+        let read = async |command, is_ahead| {
+            let limit = Duration::ZERO;
+            (is_ahead, link.call_on::<AggregateReply>(session, "FT.AGGREGATE", command, limit).await)
+        };
+        // One answer is asked for ahead, so that the server works while we do. `FT.CURSOR READ` at the end of a cursor
+        // fails, so an ahead one may; so it does where the server reads a cursor in the background and finds it busy.
+        let (mut answers, mut ahead, mut cursor) = (FuturesOrdered::new(), 1, 0);
+        answers.push_back(read(aggregate(&query, pace.rows()), false));
+        while let Some((is_ahead, answer)) = answers.next().await {
+            let reply = match answer {
+                Ok(reply) => reply,
                 Err(error) if error.is_unreachable() => return Err(error.into()),
+                Err(error) if is_ahead && error.says("cursor") => {
+                    ahead = 0;
+                    if answers.is_empty() {
+                        answers.push_back(read(next(cursor, pace.rows()), false));
+                    }
+                    continue;
+                }
                 Err(error) => {
                     tracing::warn!("the search index failed, reading key by key: {}", error.error);
                     if is_no_index(&error) {
@@ -185,8 +175,30 @@ impl Search {
                     }
                     return Ok(Ending::Unusable);
                 }
+            };
+            let is_last = reply.cursor == 0;
+            let rows = decode(keys, reply.rows, skipped);
+            pace.learn(&rows);
+            if !is_last {
+                cursor = reply.cursor;
+                while answers.len() <= ahead {
+                    let is_ahead = !answers.is_empty();
+                    answers.push_back(read(next(cursor, pace.rows()), is_ahead));
+                }
+            }
+            if deliver(sink, rows).await.is_err() {
+                if !is_last {
+                    let close = cmd("FT.CURSOR").arg("DEL").arg(INDEX).arg(cursor);
+                    // The server forgets it after a while by itself.
+                    let _ = link.call_on::<Reply>(session, "FT.CURSOR DEL", close, Duration::ZERO).await;
+                }
+                return Ok(Ending::Stopped);
+            }
+            if is_last {
+                break;
             }
         }
+        Ok(Ending::Done)
     }
 }
 

@@ -240,6 +240,12 @@ impl ZoneStore for RedisStore {
 
     async fn apim_state(&self) -> Result<Option<Synced>, StoreError> {
         let fields: Reply = self.control.call("HGETALL", cmd("HGETALL").key(&self.keys.sync_state)).await?;
+        // A zone that a gateway of ours ever led was not filled by APIM, even where the manifest is missing. Asked
+        // second, so that what was read first is not ours if nobody has led until now.
+        let led: Reply = self.control.call("EXISTS", cmd("EXISTS").key(&self.keys.epoch)).await?;
+        if led.integer() != Some(0) {
+            return Ok(None);
+        }
         let zone = fields.field("clusterId").and_then(Reply::text);
         let time = |name| fields.field(name).and_then(Reply::integer);
         match (time("from"), time("to")) {

@@ -1,5 +1,7 @@
 //! Names of keys and channels (`zone-store.md` section 3.1 v2, section 3.2; `ARCHITECTURE.md`). Keeps Z8.
 
+use std::borrow::Cow;
+
 use zonegate_model::{Kind, RowKey, Token, ZoneName};
 
 use super::escape::{part, pattern, unpart};
@@ -84,18 +86,14 @@ impl ZoneKeys {
 
     /// The scope of a subscription or API key, from the key that its hash lies under. `None` if that is not the key of
     /// such a row. Kind and id are known from the hash, so nothing has to be guessed.
-    pub(crate) fn scope_of(&self, key: &str, kind: Kind, id: &str) -> Option<String> {
+    pub(crate) fn scope_of<'k>(&self, key: &'k str, kind: Kind, id: &str) -> Option<Cow<'k, str>> {
         let between = |rows: &str, id: &str| {
             let rest = key.strip_prefix(rows)?.strip_prefix("API:")?;
-            rest.strip_suffix(id)?
-                .strip_suffix(':')?
-                .strip_suffix(kind.name())?
-                .strip_suffix(':')
-                .map(str::to_owned)
+            rest.strip_suffix(id)?.strip_suffix(':')?.strip_suffix(kind.name())?.strip_suffix(':')
         };
         match between(&self.rows, &part(id)) {
-            Some(scope) if !scope.contains(':') => Some(unpart(&scope).into_owned()),
-            _ => between(&self.apim_rows, id),
+            Some(scope) if !scope.contains(':') => Some(unpart(scope)),
+            _ => between(&self.apim_rows, id).map(Cow::Borrowed),
         }
     }
 }
@@ -178,7 +176,7 @@ mod tests {
         fn a_scope_is_found_again(zone in "[a:%]{1,4}", scope in "(?s).{0,10}|[a:%3A]{0,6}", id in "(?s).{0,10}|[a:%]{0,6}") {
             let keys = keys(&zone);
             let row = keys.row(&RowKey::scoped(Kind::Subscription, scope.as_str(), id.as_str()));
-            prop_assert_eq!(keys.scope_of(&row, Kind::Subscription, &id), Some(scope));
+            prop_assert_eq!(keys.scope_of(&row, Kind::Subscription, &id).as_deref(), Some(scope.as_str()));
         }
 
         #[test]

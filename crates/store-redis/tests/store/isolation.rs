@@ -58,7 +58,8 @@ async fn z8_zones_whose_names_almost_meet_do_not_see_each_other() {
                 store.manifest().await.unwrap().as_ref(),
                 "{which}: zone `{zone}`"
             );
-            assert!(store.apim_state().await.unwrap().is_some(), "{which}: zone `{zone}`");
+            let state = redis.cli(&["HGET", &format!("distributed_sync_state:{zone}"), "nodeId"]).unwrap();
+            assert_eq!(state.text().as_deref(), Some(*zone), "{which}");
         }
     }
 }
