@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use zonegate_management_writer::{ApiSpec, KeySpec, ManagementWriter, SubscriptionSpec};
 use zonegate_testkit::folders::RunFolder;
 use zonegate_testkit::gateway::{Gateway, GatewayOptions};
-use zonegate_testkit::postgres::Postgres;
+use zonegate_testkit::postgres::{PASSWORD, Postgres, USER};
 use zonegate_testkit::redis::{Redis, RedisOptions};
 use zonegate_testkit::tcp_proxy::TcpProxy;
 use zonegate_testkit::upstream::Upstream;
@@ -104,7 +104,7 @@ impl Zone {
             Repository::Postgresql { server, proxy } => {
                 let direct = server.jdbc_url("gravitee");
                 let through = direct.replace(&server.address().to_string(), &proxy.address().to_string());
-                options.repository(&through, Some("postgres"), None)
+                options.repository(&through, Some(USER), Some(PASSWORD))
             }
         }
     }
