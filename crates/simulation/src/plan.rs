@@ -142,10 +142,11 @@ fn lateness(random: &mut Random) -> Duration {
     }
 }
 
-/// How wrong a gateway's wall clock is, milliseconds.
+/// How wrong a gateway's wall clock is, milliseconds: less than the overlap of windows, or so much that it is noticed.
 fn clock_error(random: &mut Random) -> i64 {
-    let most = if random.permille(200) { 7_200_000 } else { 1_500 };
-    random.within(0, 2 * most) as i64 - most as i64
+    let error =
+        if random.permille(200) { random.within(600_000, 7_200_000) } else { random.below(1_500) } as i64;
+    if random.permille(500) { error } else { -error }
 }
 
 fn draw_fault(random: &mut Random, nodes: usize, slot: usize) -> Fault {

@@ -100,10 +100,12 @@ impl Machine {
         }
         let cold = !self.active;
         let audit = self.now.elapsed >= self.importer.audit_at && !self.importer.news_first;
-        let full = cold || self.importer.everything || audit || self.synced.is_none();
-        self.importer.news_first = false;
         let wall = self.reach();
         let overlap = self.settings.overlap.as_millis() as i64;
+        // A time ahead of now, from a primary whose clock was wrong, does not say where a window has to begin.
+        let knows_time = self.synced.is_some_and(|synced| synced.to <= wall + overlap);
+        let full = cold || self.importer.everything || audit || !knows_time;
+        self.importer.news_first = false;
         let from = self.synced.map_or(-1, |synced| synced.to.min(wall));
         let request = if full {
             self.table.begin_pass();

@@ -8,7 +8,7 @@ mod full;
 
 use std::time::Duration;
 
-use zonegate_model::{Revision, Row, StoreId};
+use zonegate_model::{Epoch, Revision, Row, StoreId};
 
 use super::Machine;
 use super::leading::Phase;
@@ -29,7 +29,7 @@ pub(super) struct Reader {
     /// Whether the last look found a store without anything in it.
     empty: bool,
     /// The node is ahead of the store: how many repository reads the store had seen when that was noticed.
-    hold: Option<(StoreId, u64)>,
+    hold: Option<Hold>,
     /// The last read could not be proven at this revision.
     pub(super) suspects: Option<Revision>,
     /// Reads of this node that could not be proven, in a row.
@@ -47,6 +47,14 @@ enum State {
     Following(Following),
     /// Reads a store that an APIM gateway writes.
     Apim { next_at: Duration, from: i64, full_at: Duration, rows: Vec<Row> },
+}
+
+/// What the store said of itself when this node found that it is ahead.
+#[derive(Clone, Copy)]
+struct Hold {
+    store: StoreId,
+    epoch: Epoch,
+    reads: u64,
 }
 
 /// A place in the log, with what was read beyond the last whole revision.
@@ -310,16 +318,19 @@ impl Machine {
     /// Keeps this node's state against what the store says, since it may be the newer one. Answers how many whole reads of
     /// the repository the store had seen when that began; see `Synced::reads` for when it ends.
     fn hold_against(&mut self, manifest: &Manifest) -> u64 {
-        if let Some((store, reads)) = self.reader.hold
-            && store == manifest.store
-            && reads <= manifest.synced.reads
+        // A lower epoch is another branch of history, in which the count means something else.
+        if let Some(hold) = self.reader.hold
+            && hold.store == manifest.store
+            && hold.epoch <= manifest.epoch
+            && hold.reads <= manifest.synced.reads
         {
-            return reads;
+            return hold.reads;
         }
         let found = Some((manifest.store, manifest.revision));
         self.note(Note::StoreChanged { known: self.applied, found });
         self.note(Note::HoldingNewerState);
-        self.reader.hold = Some((manifest.store, manifest.synced.reads));
+        let Manifest { store, epoch, synced, .. } = *manifest;
+        self.reader.hold = Some(Hold { store, epoch, reads: synced.reads });
         manifest.synced.reads
     }
 
