@@ -80,6 +80,14 @@ async fn z6_another_filling_of_the_store_starts_another_log() {
     primary.write(vec![api("a")]).await;
     let items = reader.follow(Revision(0), Duration::from_millis(20)).await.unwrap();
     assert_eq!(committed(&items), [(1, Some(1))]);
+
+    // Also where the revisions go on.
+    let mut batch = primary.batch(vec![api("a")], true);
+    batch.manifest.store = zonegate_model::StoreId(99);
+    batch.manifest.revision = Revision(7);
+    writer.write(batch).await.unwrap();
+    let items = reader.follow(Revision(0), Duration::from_millis(20)).await.unwrap();
+    assert_eq!(committed(&items), [(7, Some(1))]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
