@@ -5,6 +5,8 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 
 const INLINE: usize = 22;
+/// Length of a UUID in its canonical form.
+pub(crate) const UUID_LENGTH: usize = 36;
 
 /// A text in 24 bytes: a UUID in its canonical form, or up to 22 bytes, are held in place. No `Debug`, since it may be
 /// a secret (L3).
@@ -55,6 +57,22 @@ impl PackedText {
         Self(form)
     }
 
+    /// The text. A UUID is spelled out in `buffer`, without allocating.
+    pub fn spell<'a>(&'a self, buffer: &'a mut [u8; UUID_LENGTH]) -> &'a [u8] {
+        let Form::Uuid(bytes) = &self.0 else { return self.bytes() };
+        let mut at = 0;
+        for (index, byte) in bytes.iter().enumerate() {
+            if matches!(index, 4 | 6 | 8 | 10) {
+                buffer[at] = b'-';
+                at += 1;
+            }
+            buffer[at] = digit(byte >> 4);
+            buffer[at + 1] = digit(byte & 15);
+            at += 2;
+        }
+        buffer
+    }
+
     /// What to hash; the same bytes as those of an equal needle.
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.0 {
@@ -100,23 +118,7 @@ impl PartialEq<&str> for PackedText {
 
 impl fmt::Display for PackedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Form::Uuid(bytes) => {
-                let mut text = [b'-'; 36];
-                let mut at = 0;
-                for (index, byte) in bytes.iter().enumerate() {
-                    if matches!(index, 4 | 6 | 8 | 10) {
-                        at += 1;
-                    }
-                    text[at] = digit(byte >> 4);
-                    text[at + 1] = digit(byte & 15);
-                    at += 2;
-                }
-                f.write_str(&String::from_utf8_lossy(&text))
-            }
-            Form::Inline(..) => f.write_str(&String::from_utf8_lossy(self.bytes())),
-            Form::Heap(text) => f.write_str(text),
-        }
+        f.write_str(&String::from_utf8_lossy(self.spell(&mut [0; UUID_LENGTH])))
     }
 }
 

@@ -1,6 +1,7 @@
 //! From an API row to a verdict: read, then compiled. The only costly part of a commit, and free of side effects, so
 //! that the first load can do it on all cores.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
@@ -39,9 +40,11 @@ impl<C: Compile> Builder<C> {
         &self,
         ids: &[(Arc<str>, Cause)],
     ) -> Vec<(Arc<str>, Cause, Verdict<C::Compiled>)> {
-        let threads = match thread::available_parallelism() {
-            Ok(threads) if self.number == 0 && ids.len() > FEW => threads.get(),
-            _ => 1,
+        // How many cores there are is asked only where it matters: the answer takes reading files.
+        let threads = if self.number == 0 && ids.len() > FEW {
+            thread::available_parallelism().map_or(1, NonZero::get)
+        } else {
+            1
         };
         let evaluate = |(id, cause): &(Arc<str>, Cause)| {
             let slot = self.slots.get(id)?;
