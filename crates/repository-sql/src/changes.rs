@@ -12,7 +12,6 @@ use crate::failure::ReadEnd;
 use crate::plan_memory::Plans;
 use crate::platform::{seen, stamp};
 use crate::reader::Run;
-use crate::subscriptions::Subscription;
 use crate::units::{key_subscription, refused_by, subscription_row};
 use crate::value::Stored;
 
@@ -88,7 +87,10 @@ impl Run<'_> {
                 self.plans_of(changed.iter().map(|(_, _, subscription)| &subscription.record)).await?;
             let ids = changed.iter().map(|(_, _, subscription)| Arc::clone(&subscription.record.id));
             let mut keys = self.keys_of(&ids.collect::<Vec<_>>(), false).await?;
-            self.metadata_of(&mut changed).await?;
+            let accepted = changed.iter_mut().map(|(_, _, subscription)| subscription);
+            let accepted =
+                accepted.filter(|subscription| subscription.record.status == SubscriptionStatus::Accepted);
+            self.add_metadata(&mut accepted.collect::<Vec<_>>()).await?;
             let mut changes = Vec::with_capacity(changed.len());
             for (stamp, scope, subscription) in changed {
                 let (plan_served, keys_served) = served(&subscription.record, &plans);
@@ -167,28 +169,6 @@ impl Run<'_> {
             }
             sink.push(changes).await?;
         }
-    }
-
-    /// Metadata for those that will be served.
-    async fn metadata_of(
-        &mut self,
-        changed: &mut [(zonegate_sync::port::Stamp, Arc<str>, Subscription)],
-    ) -> Result<(), RepositoryError> {
-        let mut accepted = Vec::new();
-        let mut places = Vec::new();
-        for (place, (_, _, subscription)) in changed.iter().enumerate() {
-            if subscription.record.status == SubscriptionStatus::Accepted {
-                accepted.push(subscription.clone());
-                places.push(place);
-            }
-        }
-        self.add_metadata(&mut accepted).await?;
-        for (place, subscription) in places.into_iter().zip(accepted) {
-            if let Some((_, _, changed)) = changed.get_mut(place) {
-                *changed = subscription;
-            }
-        }
-        Ok(())
     }
 
     /// Which plans are served of the APIs and products that these accepted subscriptions belong to.

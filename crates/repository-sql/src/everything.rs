@@ -15,7 +15,7 @@ use crate::plan_memory::Plans;
 use crate::platform::{seen, stamp};
 use crate::reader::Run;
 use crate::times::{EARLIEST, LATEST};
-use crate::units::{TooMany, Unit, refused_by};
+use crate::units::{TooMany, Unit, parts, refused_by};
 use crate::value::Stored;
 
 /// Events of one kind of entity that put it in place, kind after kind in order of effect.
@@ -82,13 +82,11 @@ impl Run<'_> {
         sink: &mut impl ChangeSink,
     ) -> Result<(), ReadEnd> {
         let mut work = vec![portion];
-        while let Some(mut heads) = work.pop() {
-            if let Ok(changes) = self.changes_of(&heads, window).await? {
-                sink.push(changes).await?;
-            } else {
-                // The first half goes on top, to be next.
-                work.push(heads.split_off(heads.len() / 2));
-                work.push(heads);
+        while let Some(heads) = work.pop() {
+            match self.changes_of(&heads, window).await? {
+                Ok(changes) => sink.push(changes).await?,
+                // The first part goes on top, to be next.
+                Err(too_many) => work.extend(parts(heads, &too_many).into_iter().rev()),
             }
         }
         Ok(())
@@ -191,7 +189,7 @@ impl Run<'_> {
     fn unit(&self, event: &Event, stamp: Stamp, row: Row, plans: convert::ServedPlans) -> Step {
         let plans = Arc::new(plans);
         self.remember(event, Plans::Served(Arc::clone(&plans)));
-        Step::Unit(Unit { stamp, row, plans })
+        Step::Unit(Unit { event: Arc::clone(&event.record.id), stamp, row, plans })
     }
 
     fn not_served(&self, event: &Event, why: NotServed) {

@@ -164,7 +164,7 @@ mod tests {
             environments_are_ids: ids,
         };
         let places = Places::resolve(&tables(), &filter)?;
-        Ok(places.filter().map(|filter| filter.environments.iter().map(|id| id.to_string()).collect()))
+        Ok(places.filter().map(|filter| filter.environments.iter().map(ToString::to_string).collect()))
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(crate) struct Statements {
     pub(crate) subscriptions_of_plans: Arc<str>,
     /// Accepted subscriptions of plan $1 after $2, at most $3, of environments $4.
     pub(crate) subscriptions_of_plan: Arc<str>,
+    /// How many accepted subscriptions plans $1 have, of environments $2.
+    pub(crate) subscription_counts: Arc<str>,
     /// Subscriptions that changed after ($1, $2) and before $3, at most $4, of environments $5.
     pub(crate) subscriptions_changed: Arc<str>,
     /// Metadata of the subscriptions $1.
@@ -165,6 +167,11 @@ impl Statements {
                 ORDER BY s.id LIMIT $3",
             names.environment(filtered, "subscriptions", "s", 4)
         );
+        let subscription_counts = format!(
+            "SELECT s.\"plan\", count(*) FROM {subscriptions} s WHERE {} AND {active}{} GROUP BY s.\"plan\"",
+            names.is_in("s.\"plan\"", 1),
+            names.environment(filtered, "subscriptions", "s", 2)
+        );
         let subscriptions_changed = format!(
             "SELECT {subscription} FROM {subscriptions} s WHERE {} AND s.updated_at < $3{}
                 ORDER BY s.updated_at, s.id LIMIT $4",
@@ -180,11 +187,14 @@ impl Statements {
         let own = if schema.has("keys", "federated") { " AND k.federated = false" } else { "" };
         let unpaused =
             if schema.has("keys", "paused") { " AND COALESCE(k.paused, false) = false" } else { "" };
+        // The links are looked up first, whatever the database believes of their number: it cannot know how long the
+        // list of an argument is, and walking all keys in order of their ids is never right.
         let keys_of = |condition: &str| {
             format!(
-                "SELECT {key}, l.subscription_id FROM {links} l JOIN {keys} k ON k.id = l.key_id
-                    WHERE {} AND {}{own}{condition} ORDER BY k.id, l.subscription_id LIMIT $4",
-                names.is_in("l.subscription_id", 1),
+                "WITH l AS MATERIALIZED (SELECT key_id, subscription_id FROM {links} WHERE {})
+                    SELECT {key}, l.subscription_id FROM l JOIN {keys} k ON k.id = l.key_id
+                    WHERE {}{own}{condition} ORDER BY k.id, l.subscription_id LIMIT $4",
+                names.is_in("subscription_id", 1),
                 after("k.id", "l.subscription_id", 2)
             )
         };
@@ -220,6 +230,7 @@ impl Statements {
             event_properties: event_properties.into(),
             subscriptions_of_plans: subscriptions_of_plans.into(),
             subscriptions_of_plan: subscriptions_of_plan.into(),
+            subscription_counts: subscription_counts.into(),
             subscriptions_changed: subscriptions_changed.into(),
             metadata: schema.has_table("subscriptions_metadata").then(|| {
                 let table = names.table("subscriptions_metadata");

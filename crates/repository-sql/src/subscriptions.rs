@@ -82,6 +82,24 @@ impl Run<'_> {
         self.subscriptions(&sql, arguments).await
     }
 
+    /// How many accepted subscriptions each of some plans has.
+    pub(crate) async fn subscription_counts(
+        &mut self,
+        plans: &[Arc<str>],
+    ) -> Result<HashMap<String, usize>, RepositoryError> {
+        let mut arguments = vec![Argument::ids(plans)];
+        arguments.extend(self.environments());
+        let sql = Arc::clone(&self.statements.subscription_counts);
+        let counts = self
+            .session
+            .fetch("counting subscriptions", &sql, arguments, |row| Ok((row.required(0)?, row.number(1)?)))
+            .await?;
+        Ok(counts
+            .into_iter()
+            .map(|(plan, count)| (plan, count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0)))
+            .collect())
+    }
+
     fn subscriptions_at_once(&self) -> Argument {
         Argument::Number(self.repository.settings.bulk.subscriptions as i64)
     }
@@ -96,10 +114,10 @@ impl Run<'_> {
         self.session.fetch("reading subscriptions", sql, arguments, |row| subscription(row, zone)).await
     }
 
-    /// Adds the metadata of subscriptions that are to be served.
+    /// Adds their metadata to subscriptions.
     pub(crate) async fn add_metadata(
         &mut self,
-        subscriptions: &mut [Subscription],
+        subscriptions: &mut [&mut Subscription],
     ) -> Result<(), RepositoryError> {
         let Some(sql) = self.statements.metadata.clone() else { return Ok(()) };
         for some in subscriptions.chunks_mut(self.repository.settings.bulk.subscriptions) {
@@ -113,9 +131,6 @@ impl Run<'_> {
             let mut metadata: HashMap<String, BTreeMap<String, String>> = HashMap::new();
             for (subscription, key, value) in entries {
                 metadata.entry(subscription).or_default().insert(key, value);
-            }
-            if metadata.is_empty() {
-                continue;
             }
             for subscription in some {
                 if let Some(metadata) = metadata.remove(&*subscription.record.id) {

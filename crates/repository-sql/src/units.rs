@@ -8,6 +8,7 @@ use zonegate_payload::convert::{self, Refusal, ServedPlans};
 use zonegate_payload::record::KeySubscription;
 use zonegate_sync::port::{Change, RepositoryError, Stamp, StampedChange};
 
+use crate::events::Head;
 use crate::reader::Run;
 use crate::subscriptions::Subscription;
 
@@ -17,13 +18,15 @@ const TOGETHER: usize = 20_000;
 /// An API or product whose subscriptions and keys are still to be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Unit {
+    /// Id of the event that it comes from.
+    pub(crate) event: Arc<str>,
     pub(crate) stamp: Stamp,
     pub(crate) row: Row,
     pub(crate) plans: Arc<ServedPlans>,
 }
 
-/// Too much for one go.
-pub(crate) struct TooMany;
+/// Too much for one go: the subscriptions of each unit, by the id of its event.
+pub(crate) struct TooMany(pub(crate) HashMap<Arc<str>, usize>);
 
 impl Run<'_> {
     /// Reads what belongs to the units, and answers a change for each, in their order.
@@ -76,7 +79,8 @@ impl Run<'_> {
                 let whole = page.len() == bulk;
                 total += page.len();
                 if total > TOGETHER {
-                    return Ok(Err(TooMany));
+                    let counts = self.subscription_counts(&plans).await?;
+                    return Ok(Err(too_many(&units, &counts)));
                 }
                 after = page.last().cloned();
                 sort(page);
@@ -87,15 +91,14 @@ impl Run<'_> {
         }
 
         let mut changes = Vec::with_capacity(units.len());
-        // Keys of several units are asked for together, in order; each unit then takes its own.
+        // Metadata and keys of several units are asked for together; each unit then takes its own.
+        let mut all = subscriptions.iter_mut().flatten().collect::<Vec<_>>();
+        self.add_metadata(&mut all).await?;
         let mut by_key = Vec::new();
-        for (unit, list) in units.iter().zip(&mut subscriptions) {
-            self.add_metadata(list).await?;
-            by_key.extend(
-                list.iter()
-                    .filter(|subscription| unit.plans.takes_keys(&subscription.record.plan))
-                    .map(|subscription| Arc::clone(&subscription.record.id)),
-            );
+        for (unit, list) in units.iter().zip(&subscriptions) {
+            let with_keys =
+                list.iter().filter(|subscription| unit.plans.takes_keys(&subscription.record.plan));
+            by_key.extend(with_keys.map(|subscription| Arc::clone(&subscription.record.id)));
         }
         let mut keys = self.keys_of(&by_key, true).await?;
         for (unit, list) in units.into_iter().zip(subscriptions) {
@@ -129,6 +132,31 @@ impl Run<'_> {
         }
         Ok(Ok(changes))
     }
+}
+
+fn too_many(units: &[Unit], of_plans: &HashMap<String, usize>) -> TooMany {
+    let count = |unit: &Unit| unit.plans.subscribable.iter().filter_map(|plan| of_plans.get(&**plan)).sum();
+    TooMany(units.iter().map(|unit| (Arc::clone(&unit.event), count(unit))).collect())
+}
+
+/// Cuts a portion so that each part has few enough subscriptions, or is of one event only. Always into more than one
+/// part, whatever the counts say.
+pub(crate) fn parts(heads: Vec<Head>, too_many: &TooMany) -> Vec<Vec<Head>> {
+    let most = heads.len() - usize::from(heads.len() > 1);
+    let mut parts: Vec<Vec<Head>> = Vec::new();
+    let mut total = 0;
+    for head in heads {
+        let count = too_many.0.get(&head.id).copied().unwrap_or(0);
+        total += count;
+        match parts.last_mut() {
+            Some(part) if total <= TOGETHER && part.len() < most => part.push(head),
+            _ => {
+                total = count;
+                parts.push(vec![head]);
+            }
+        }
+    }
+    parts
 }
 
 fn owns(unit: &Unit, scope: &str, product: bool) -> bool {
@@ -167,4 +195,36 @@ pub(crate) fn key_subscription(
 /// A refusal as a change.
 pub(crate) fn refused_by(refusal: &Refusal) -> Change {
     Change::Refused { key: refusal.key.clone(), reason: refusal.reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::times::EARLIEST;
+    use crate::value::Stored;
+    use zonegate_payload::record::EventType;
+
+    #[test]
+    fn l2_units_are_parted_by_their_subscriptions_and_always_parted() {
+        let sizes = |counts: &[usize]| {
+            let ids =
+                (0..counts.len()).map(|number| Arc::from(number.to_string())).collect::<Vec<Arc<str>>>();
+            let heads = ids.iter().map(|id| Head {
+                id: Arc::clone(id),
+                kind: EventType::StartApi,
+                updated: Stored::bound(EARLIEST),
+                bytes: 1,
+            });
+            let heads = heads.collect();
+            let counts = TooMany(ids.into_iter().zip(counts.iter().copied()).collect());
+            parts(heads, &counts).iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&[1, 2, TOGETHER, 3, TOGETHER * 9, 1, 1]), [2, 1, 1, 1, 2]);
+        assert_eq!(
+            sizes(&[0, 0, 0]),
+            [2, 1],
+            "subscriptions that went meanwhile must not make it run in circles"
+        );
+        assert_eq!(sizes(&[TOGETHER * 2]), [1]);
+    }
 }

@@ -71,9 +71,9 @@ async fn a_prefix_is_respected(mut world: World) {
     writer.create_schema().await.unwrap();
     writer.deploy_api(&ApiSpec::v4("prefixed", "/p", "http://127.0.0.1:1").keyless()).await.unwrap();
     assert!(world.read_all().await.state().ids(Kind::Api).is_empty());
-    world.settings.prefix = "gio_".to_owned();
+    world.settings.prefix = String::from("gio_");
     assert_eq!(world.read_all().await.state().ids(Kind::Api), ["prefixed"]);
-    world.settings.prefix = "other_".to_owned();
+    world.settings.prefix = String::from("other_");
     assert!(failure(&world.settings).await.message.contains("`other_events_latest`"));
 }
 

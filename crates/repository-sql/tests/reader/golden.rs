@@ -1,6 +1,7 @@
 //! A repository that a real APIM wrote, and the zone store that its own gateway made of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -8,10 +9,15 @@ use zonegate_model::Kind;
 
 use crate::world::{Keep, World};
 
-/// The recorded data, beside the checkout.
+/// The recorded data, beside the checkout; says so where there is none.
 fn golden() -> Option<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().map(|folder| folder.join("shared/golden")).find(|folder| folder.is_dir())
+    let found = here.ancestors().map(|folder| folder.join("shared/golden")).find(|folder| folder.is_dir());
+    if found.is_none() {
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "skipped: no recorded data (shared/golden) beside the checkout").unwrap();
+    }
+    found
 }
 
 /// Members that APIM derives and a writer may leave out.
@@ -55,10 +61,7 @@ fn recorded(file: &Path) -> BTreeMap<(String, String), Value> {
 
 #[tokio::test]
 async fn c2_c3_what_apim_wrote_is_read_into_what_its_gateway_made_of_it() {
-    let Some(golden) = golden() else {
-        eprintln!("skipped: no recorded data (shared/golden) beside the checkout");
-        return;
-    };
+    let Some(golden) = golden() else { return };
     let world = World::empty_postgres("golden").await;
     let Keep::Server(server) = world.keep.clone() else { unreachable!() };
     for file in ["schema.sql", "data.sql"] {
@@ -99,10 +102,7 @@ async fn c2_c3_what_apim_wrote_is_read_into_what_its_gateway_made_of_it() {
 
 #[tokio::test]
 async fn c2_the_schema_of_apim_4_12_is_read_too() {
-    let Some(golden) = golden() else {
-        eprintln!("skipped: no recorded data (shared/golden) beside the checkout");
-        return;
-    };
+    let Some(golden) = golden() else { return };
     let world = World::empty_postgres("golden_4_12").await;
     let Keep::Server(server) = world.keep.clone() else { unreachable!() };
     server.execute_file(&world.name, &golden.join("4.12.12/postgresql/schema.sql")).unwrap();

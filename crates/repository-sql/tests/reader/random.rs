@@ -64,6 +64,7 @@ async fn act(writer: &ManagementWriter, random: &mut StdRng, step: usize) -> Str
 
 async fn windows_add_up(world: World, seed: u64, steps: usize) {
     let mut random = StdRng::seed_from_u64(seed);
+    let auditor = world.reader();
     let mut reader = world.reader();
     let first = read_all(&reader).await;
     let (mut seen, mut state) = (first.stamps(), first.state());
@@ -78,7 +79,7 @@ async fn windows_add_up(world: World, seed: u64, steps: usize) {
             let read = read_window(&reader, 0, i64::MAX, seen.clone()).await;
             seen.extend(read.stamps());
             state.apply(&read.changes);
-            let fresh = world.read_all().await.state();
+            let fresh = read_all(&auditor).await.state();
             state.assert_same(&fresh, &format!("seed {seed}, after\n{}", history.join("\n")));
         }
     }

@@ -159,7 +159,9 @@ impl State {
                 Change::Scope { id, rows } => {
                     // A product and an API can have the same id; their subscriptions are told apart by nothing.
                     self.0.retain(|key, _| key.unit() != Some(id));
-                    rows.iter().for_each(|row| self.put(row));
+                    for row in rows {
+                        self.put(row);
+                    }
                 }
                 Change::Rows(rows) => {
                     for row in rows {
