@@ -146,8 +146,11 @@ mod tests {
 
     use super::*;
 
-    /// Scans the whole input in pieces: body, trailer section, and what follows the body.
-    fn scan(input: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>, Option<Vec<u8>>), BadChunk> {
+    /// Body, trailer section, and what follows the body if it ends.
+    type Scanned = (Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+
+    /// Scans the whole input in pieces.
+    fn scan(input: &[u8], piece: usize) -> Result<Scanned, BadChunk> {
         let (mut scanner, mut body, mut trailer) = (ChunkScanner::new(), Vec::new(), Vec::new());
         let mut at = 0;
         let mut end = 0;

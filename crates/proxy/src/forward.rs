@@ -79,6 +79,9 @@ impl Outgoing<'_> {
             && self.version == DefinitionVersion::V2
             && self.mode == ExecutionMode::V4
         {
+            if destination.path.is_empty() {
+                out.push(b'/');
+            }
             out.push(b'?');
             out.extend_from_slice(query.as_bytes());
             out.extend_from_slice(self.path_info.as_bytes());
@@ -135,3 +138,6 @@ fn write_line(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests;

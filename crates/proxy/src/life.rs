@@ -110,7 +110,7 @@ pub(crate) async fn serve(
         organization_selection: Selection::default(),
         plan_selection: Selection::default(),
         api_selection: Selection::default(),
-        started: worker.now(),
+        started: Instant::now(),
         deadline: None,
     };
     Ok(life.run(body).await)
@@ -272,7 +272,7 @@ impl Life<'_> {
     }
 
     /// What the client says of itself, or the subscription's id, or the hash of its address (section 3.9).
-    fn identify_client(&self, subscription: Option<String>) -> HeaderValue {
+    fn identify_client(&self, subscription: Option<HeaderValue>) -> HeaderValue {
         let settings = &self.client.worker.settings;
         let headers = &self.request.headers;
         let name = &settings.client_identifier_header;
@@ -284,7 +284,7 @@ impl Life<'_> {
         if let Some(given) = headers.get(name).cloned().or_else(given) {
             given
         } else if let Some(subscription) = subscription {
-            HeaderValue::try_from(subscription).unwrap_or_else(|_| self.transaction_id.clone())
+            subscription
         } else if let Some(address) =
             settings.trust_x_forwarded_for.then(|| identity::forwarded_for(headers)).flatten()
         {

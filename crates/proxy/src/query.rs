@@ -49,7 +49,7 @@ pub(crate) fn first_ignoring_case<'a>(query: &'a str, name: &str) -> Option<&'a 
 /// are none.
 pub(crate) fn write(out: &mut Vec<u8>, client: Option<&str>, without: Option<&str>, target: Option<&str>) {
     let client = client.unwrap_or_default();
-    if target.is_none() && without.is_none() && is_single(client) {
+    if target.is_none() && (without.is_none() || client.is_empty()) && is_single(client) {
         if !client.is_empty() {
             out.push(b'?');
             out.extend_from_slice(client.as_bytes());
@@ -85,7 +85,9 @@ pub(crate) fn write(out: &mut Vec<u8>, client: Option<&str>, without: Option<&st
             .map(|(index, parameter)| (*first_seen.entry(parameter.name).or_insert(index), index))
             .collect();
         order.sort_unstable();
-        order.into_iter().for_each(|(_, index)| put(&all[index]));
+        for (_, index) in order {
+            put(&all[index]);
+        }
     }
 }
 

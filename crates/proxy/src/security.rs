@@ -1,6 +1,6 @@
 //! The security chain: which plan a request is served under (`data-plane.md` sections 3.1–3.3).
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Uri};
 use zonegate_definition::ApiKeySource;
 use zonegate_generation::{Credentials, KeyMatch};
@@ -15,8 +15,8 @@ use crate::settings::GatewaySettings;
 pub(crate) struct Granted<'a> {
     /// The plan, and its place among the API's.
     pub(crate) plan: &'a CompiledPlan,
-    /// Id of the subscription; `None` under a key-less plan.
-    pub(crate) subscription: Option<String>,
+    /// Id of the subscription; `None` under a key-less plan, or where it is no text for a header.
+    pub(crate) subscription: Option<HeaderValue>,
     /// The header to be taken off the request before anyone else sees it.
     pub(crate) remove_header: Option<&'a HeaderName>,
     /// The key may not go upstream as a query parameter either.
@@ -70,13 +70,14 @@ pub(crate) fn grant<'a>(
                             continue;
                         };
                         if found.is_expired_at(now) {
-                            return Err(unauthorized("API_KEY_INVALID"));
+                            return Err(Box::new(unauthorized("API_KEY_INVALID")));
                         }
                         let carrier =
                             if *source == ApiKeySource::Bearer { &header::AUTHORIZATION } else { header };
                         return Ok(Granted {
                             plan,
-                            subscription: Some(found.subscription.to_string()),
+                            subscription: HeaderValue::from_bytes(found.subscription.spell(&mut [0; 36]))
+                                .ok(),
                             remove_header: (!propagate).then_some(carrier),
                             remove_parameter: !propagate && *source != ApiKeySource::Bearer,
                         });
@@ -85,11 +86,11 @@ pub(crate) fn grant<'a>(
             }
         }
     }
-    Err(unauthorized("GATEWAY_PLAN_UNRESOLVABLE"))
+    Err(Box::new(unauthorized("GATEWAY_PLAN_UNRESOLVABLE")))
 }
 
-fn unauthorized(key: &'static str) -> Box<Failure> {
-    Box::new(Failure::with_message(StatusCode::UNAUTHORIZED, key, UNAUTHORIZED))
+fn unauthorized(key: &'static str) -> Failure {
+    Failure::with_message(StatusCode::UNAUTHORIZED, key, UNAUTHORIZED)
 }
 
 /// The key of a subscription to this very plan, valid by time. Without validation the subscription's time does not
@@ -115,7 +116,7 @@ fn token<'r>(
 ) -> Token<'r> {
     let in_query = || query.and_then(|query| query::first(query, parameter)).map(str::as_bytes);
     let found = match source {
-        ApiKeySource::Header => headers.get(header).map(http::HeaderValue::as_bytes).or_else(in_query),
+        ApiKeySource::Header => headers.get(header).map(HeaderValue::as_bytes).or_else(in_query),
         ApiKeySource::QueryParameter => in_query(),
         ApiKeySource::Bearer => headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes())),
     };
@@ -134,8 +135,6 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     const KEY: HeaderName = HeaderName::from_static("x-key");

@@ -91,12 +91,15 @@ impl Server {
         listener.validate().map_err(|source| StartError::Setting { id: id(), source })?;
         let mut address = SocketAddr::new(listener.host, listener.port);
         let mut sockets = Vec::with_capacity(listener.workers);
+        let shared = listener.workers > 1;
+        if shared {
+            // A socket that shares its port would also share it with another gateway that runs already.
+            bind(address, false).map_err(|source| StartError::Bind { id: id(), address, source })?;
+        }
         for _ in 0..listener.workers {
-            let socket = bind(address, listener.backlog).map_err(|source| StartError::Bind {
-                id: id(),
-                address,
-                source,
-            })?;
+            let socket = bind(address, shared)
+                .and_then(|socket| socket.listen(listener.backlog).map(|()| TcpListener::from(socket)))
+                .map_err(|source| StartError::Bind { id: id(), address, source })?;
             // The workers after the first share the port that it got.
             address = socket.local_addr().map_err(|source| StartError::Bind { id: id(), address, source })?;
             sockets.push(socket);
@@ -169,12 +172,11 @@ impl Drop for Running {
     }
 }
 
-fn bind(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(backlog)?;
-    Ok(socket.into())
+    Ok(socket)
 }

@@ -45,7 +45,9 @@ impl HeadScanner {
         loop {
             let rest = head.get(self.line..).unwrap_or_default();
             let Some(end) = memchr::memchr(b'\n', rest) else {
-                return match self.check_size(head.len(), limits) {
+                // The line end itself does not count, also when only half of it is there.
+                let seen = head.len() - usize::from(head.last() == Some(&b'\r'));
+                return match self.check_size(seen, limits) {
                     Ok(()) => HeadStatus::Incomplete,
                     Err(status) => HeadStatus::Refused(status),
                 };
@@ -155,7 +157,7 @@ pub(crate) fn parse_length(value: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0_u64, |length, byte| {
         byte.is_ascii_digit()
             .then(|| length * 10 + u64::from(byte - b'0'))
-            .filter(|length| *length <= i64::MAX as u64)
+            .filter(|length| i64::try_from(*length).is_ok())
     })
 }
 

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use zonegate_generation::{Generation, Reader};
 use zonegate_model::Clock;
@@ -41,6 +40,7 @@ pub(crate) struct Worker {
     clock: Arc<dyn Clock>,
     reader: RefCell<Reader<CompiledApi>>,
     /// The generation that was current last. Requests share it without touching the count that all workers share.
+    #[expect(clippy::redundant_allocation, reason = "the outer count belongs to one thread")]
     current: RefCell<Rc<Arc<Generation<CompiledApi>>>>,
     /// Open connections.
     connections: Cell<usize>,
@@ -136,6 +136,7 @@ impl Seed {
 
 impl Worker {
     /// The current generation.
+    #[expect(clippy::redundant_allocation, reason = "the outer count belongs to one thread")]
     pub(crate) fn generation(&self) -> Rc<Arc<Generation<CompiledApi>>> {
         let mut reader = self.reader.borrow_mut();
         let newest = reader.current();
@@ -144,11 +145,6 @@ impl Worker {
             *current = Rc::new(newest.clone());
         }
         current.clone()
-    }
-
-    /// Now, on the clock of time-outs.
-    pub(crate) fn now(&self) -> Instant {
-        Instant::now()
     }
 
     /// The wall clock, milliseconds since 1970.

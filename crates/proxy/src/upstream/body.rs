@@ -79,7 +79,11 @@ impl UpstreamBody {
 
     /// The body breaks off. The error itself comes with the next poll: what was passed on before it, the head at
     /// least, is sent to the client first.
-    fn fail(&mut self, cx: &mut Context<'_>, error: CallError) -> Poll<Option<Result<Frame<Bytes>, EndedEarly>>> {
+    fn fail(
+        &mut self,
+        cx: &mut Context<'_>,
+        error: CallError,
+    ) -> Poll<Option<Result<Frame<Bytes>, EndedEarly>>> {
         self.rest = Rest::Broken(error);
         self.exchange = None;
         cx.waker().wake_by_ref();

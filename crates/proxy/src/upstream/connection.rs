@@ -18,7 +18,8 @@ use super::{Address, Upstream};
 /// Smallest and largest piece that is read at once.
 const READ_SIZES: (usize, usize) = (8 * 1024, 64 * 1024);
 
-/// An open connection with its buffers. While it lives it counts as open.
+/// An open connection with its buffers. While it lives it counts as open. It is boxed, since it goes from hand to hand
+/// with each request.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -38,7 +39,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Opens a connection within the endpoint's connect time-out, and before `deadline`.
-    pub(crate) async fn open(upstream: &Arc<Upstream>, deadline: Option<Instant>) -> Result<Self, CallError> {
+    pub(crate) async fn open(
+        upstream: &Arc<Upstream>,
+        deadline: Option<Instant>,
+    ) -> Result<Box<Self>, CallError> {
         let started = Instant::now();
         let own = upstream.settings.connect_timeout.map(|timeout| started + timeout);
         let (until, late) = earlier((own, CallError::ConnectTimeout), (deadline, CallError::RequestTimeout));
@@ -51,7 +55,7 @@ impl Connection {
         // Without it small writes would wait for acknowledgements of earlier ones.
         let _ = stream.set_nodelay(true);
         upstream.open.fetch_add(1, Ordering::Relaxed);
-        Ok(Self {
+        Ok(Box::new(Self {
             stream,
             inbox: BytesMut::new(),
             outbox: Vec::with_capacity(512),
@@ -62,7 +66,7 @@ impl Connection {
             opened: started,
             keep_alive_timeout: upstream.settings.keep_alive_timeout,
             read_size: READ_SIZES.0,
-        })
+        }))
     }
 
     /// Whether nothing has come from the upstream since the last response: neither its end nor bytes that nobody
@@ -134,7 +138,7 @@ impl Drop for Connection {
 }
 
 /// Longer than anything waits.
-const LONG: Duration = Duration::from_secs(24 * 3600);
+const LONG: Duration = Duration::from_hours(24);
 
 /// The earlier of two deadlines, with what it means to miss it.
 pub(crate) fn earlier(

@@ -56,7 +56,7 @@ enum Sending {
 /// A request that is being sent, and its response.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Box<Connection>,
     /// Held until the response is complete: it is what limits the endpoint's load.
     permit: OwnedSemaphorePermit,
     sending: Sending,
@@ -72,7 +72,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Begins with the head that is in the connection's outbox.
     pub(crate) fn new(
-        connection: Connection,
+        connection: Box<Connection>,
         permit: OwnedSemaphorePermit,
         body: Option<RequestBody>,
     ) -> Self {
@@ -105,7 +105,7 @@ impl Exchange {
     }
 
     /// The connection, when the exchange is over.
-    pub(crate) fn into_connection(self) -> Connection {
+    pub(crate) fn into_connection(self) -> Box<Connection> {
         self.connection
     }
 
@@ -238,7 +238,13 @@ impl Exchange {
                     }
                     continue;
                 }
-                Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                Ok(Some(head)) => {
+                    // An upstream that answers without having asked for the body does not want it.
+                    if matches!(self.sending, Sending::Held(..)) {
+                        self.sending = Sending::Broken;
+                    }
+                    return Poll::Ready(Ok(head));
+                }
                 Ok(None) => {}
                 Err(_) => return Poll::Ready(Err(CallError::Malformed)),
             }

@@ -27,13 +27,13 @@ pub(crate) struct Pool {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     until: Option<Instant>,
 }
 
 impl Pool {
     /// An idle connection to this endpoint that is alive as far as can be known.
-    pub(crate) fn take(&self, upstream: &Upstream, now: Instant) -> Option<Connection> {
+    pub(crate) fn take(&self, upstream: &Upstream, now: Instant) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         let stack = idle.get_mut(&upstream.number)?;
         while let Some(Idle { connection, until }) = stack.pop() {
@@ -45,7 +45,7 @@ impl Pool {
     }
 
     /// Takes a connection back.
-    pub(crate) fn put(&self, connection: Connection, now: Instant) {
+    pub(crate) fn put(&self, connection: Box<Connection>, now: Instant) {
         let upstream = &connection.upstream;
         // Only those that could all be in use at once are kept, over all workers.
         let surplus = upstream.open.load(Ordering::Relaxed) > upstream.settings.max_concurrent_connections;
@@ -153,3 +153,6 @@ impl Drop for Place<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

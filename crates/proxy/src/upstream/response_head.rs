@@ -145,7 +145,7 @@ impl Lines {
                     }
                 }
                 _ if name == KEEP_ALIVE => {
-                    keep_alive_timeout = keep_alive_timeout.or_else(|| timeout_of(&value))
+                    keep_alive_timeout = keep_alive_timeout.or_else(|| timeout_of(&value));
                 }
                 _ => {}
             }

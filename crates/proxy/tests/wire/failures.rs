@@ -172,7 +172,8 @@ fn f9_waiting_for_a_connection_is_a_connect_time_out() {
     found.sort_by_key(|(error, _)| error.index());
     // The second may get the connection in the very moment in which the first gives up.
     assert!(
-        found == [(CallError::ConnectTimeout, 1), (CallError::ReadTimeout, 1)] || found == [(CallError::ReadTimeout, 2)],
+        found == [(CallError::ConnectTimeout, 1), (CallError::ReadTimeout, 1)]
+            || found == [(CallError::ReadTimeout, 2)],
         "{found:?}"
     );
 }
@@ -246,7 +247,11 @@ fn a_response_that_breaks_off_is_seen_to_break_off() {
         let gateway = gateway(&upstream.target(""), json!({}));
         let mut client = ask(&gateway);
         let response = client.receive();
-        assert_eq!((response.status, response.body.as_str(), response.complete), (200, "abc", false), "{bytes:?}");
+        assert_eq!(
+            (response.status, response.body.as_str(), response.complete),
+            (200, "abc", false),
+            "{bytes:?}"
+        );
         assert!(client.is_closed());
     }
 }
@@ -336,11 +341,9 @@ fn a_request_on_a_used_connection_is_repeated_once_if_it_may_be() {
 
 #[test]
 fn connections_are_closed_when_the_endpoint_says_so() {
-    for (http, expected) in [
-        (json!({}), 1),
-        (json!({ "keepAlive": false }), 3),
-        (json!({ "maxConnectionLifetime": 1 }), 3),
-    ] {
+    for (http, expected) in
+        [(json!({}), 1), (json!({ "keepAlive": false }), 3), (json!({ "maxConnectionLifetime": 1 }), 3)]
+    {
         let upstream = Upstream::answering(|_, stream| {
             std::thread::sleep(Duration::from_millis(3));
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -363,7 +366,8 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
         let (mut stream, _) = listener.accept().expect("a connection");
         let mut buffer = [0; 64];
         let _ = std::io::Read::read(&mut stream, &mut buffer);
-        let _ = stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig");
+        let _ =
+            stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nbig");
         std::thread::sleep(Duration::from_millis(200));
     });
     let gateway = gateway(&format!("http://{address}"), json!({}));

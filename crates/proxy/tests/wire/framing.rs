@@ -60,7 +60,9 @@ fn l1_a_request_with_two_meanings_is_refused_and_ends_the_connection() {
         "X: a\0b",
         ": y",
     ] {
-        let request = format!("POST /test HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n0\r\n\r\nGET /test HTTP/1.1\r\nHost: x\r\n\r\n");
+        let request = format!(
+            "POST /test HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n0\r\n\r\nGET /test HTTP/1.1\r\nHost: x\r\n\r\n"
+        );
         for piece in [1, 7, request.len()] {
             let (status, head, closed) = answer(&gateway, request.as_bytes(), piece);
             assert_eq!(status, 400, "{lines:?} in pieces of {piece}");
@@ -91,7 +93,11 @@ fn l1_a_malformed_request_line_is_refused() {
         let (status, _, closed) = answer(&gateway, format!("{line}\r\nHost: x\r\n\r\n").as_bytes(), 1000);
         assert_eq!((status, closed), (expected, true), "{line:?}");
     }
-    assert_eq!(answer(&gateway, b"GET /test HTTP/1.1\nHost: x\n\n", 1000).0, 400, "line feeds alone are no line ends");
+    assert_eq!(
+        answer(&gateway, b"GET /test HTTP/1.1\nHost: x\n\n", 1000).0,
+        400,
+        "line feeds alone are no line ends"
+    );
     assert!(upstream.seen().is_empty());
 }
 
@@ -202,8 +208,14 @@ fn lengths_are_passed_on_as_they_were_announced() {
         assert_eq!((seen.header("content-length"), seen.body.as_str()), (length, body), "{method}");
         assert_eq!(seen.header("transfer-encoding"), None);
     }
-    gateway.send("POST /test HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n");
-    assert_eq!(upstream.last().header("transfer-encoding"), Some("gzip, chunked"), "no coding is lost on the way");
+    gateway.send(
+        "POST /test HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    );
+    assert_eq!(
+        upstream.last().header("transfer-encoding"),
+        Some("gzip, chunked"),
+        "no coding is lost on the way"
+    );
 }
 
 #[test]
@@ -217,7 +229,8 @@ fn a_client_that_waits_for_continue_gets_it() {
     assert_eq!(upstream.last().header("expect"), Some("100-continue"));
     assert_eq!(upstream.last().body, "abc");
 
-    let refusing = gateway.send("POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
+    let refusing =
+        gateway.send("POST /none HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
     assert_eq!(refusing.status, 404, "the body is not asked for");
 }
 
@@ -234,7 +247,10 @@ fn http_1_0_clients_are_served_and_closed() {
         client.send("GET /test HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
         assert_eq!(client.receive().body, "ok");
     }
-    assert_eq!(gateway.send("POST /test HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").status, 400);
+    assert_eq!(
+        gateway.send("POST /test HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").status,
+        400
+    );
 }
 
 #[test]
@@ -247,6 +263,31 @@ fn a_head_request_has_no_body_whatever_the_length_says() {
         assert_eq!(client.receive().header("content-length"), Some("1000"));
     }
     assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn an_answer_that_has_no_body_ends_with_its_head() {
+    for (status, lines) in [
+        // The HTTP library leaves it out where there is no body to go with it.
+        ("304 Not Modified", "Content-Length: 7\r\n"),
+        ("304 Not Modified", ""),
+        ("204 No Content", ""),
+    ] {
+        let upstream = Upstream::answering(move |_, stream| {
+            let _ = write!(stream, "HTTP/1.1 {status}\r\n{lines}ETag: x\r\n\r\n");
+            crate::upstream::Then::Keep
+        });
+        let gateway = Gateway::serving(vec![keyless(&upstream.target(""))]);
+        let mut client = gateway.connect();
+        for _ in 0..2 {
+            client.send("GET /test HTTP/1.1\r\nHost: x\r\n\r\n");
+            let response = client.receive();
+            assert!(response.head.starts_with(&format!("HTTP/1.1 {status}")));
+            assert_eq!(response.header("content-length"), None, "{status}");
+            assert_eq!(response.header("transfer-encoding"), None);
+        }
+        assert_eq!(upstream.connections(), 1);
+    }
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use zonegate_generation::{Builder, Committed, Settings};
 use zonegate_model::{Clock, Digests, Kind, Moment, Row, RowKey};
 use zonegate_policy::Registry;
-use zonegate_proxy::{Compiler, Counters, GatewaySettings, ListenerSettings, Running, Server};
+use zonegate_proxy::{Compiler, Counters, GatewaySettings, ListenerSettings, Running, Server, StartError};
 
 /// Nothing in these tests takes as long, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,6 +28,7 @@ impl Clock for HandClock {
 /// A running gateway.
 pub(crate) struct Gateway {
     builder: Builder<Compiler>,
+    server: Server,
     running: Option<Running>,
     address: SocketAddr,
     pub(crate) counters: Arc<Counters>,
@@ -53,11 +54,21 @@ impl Gateway {
         };
         let running = server.start(&listener).expect("a free port");
         let address = running.address();
-        let mut gateway = Self { builder, running: Some(running), address, counters, clock };
+        let mut gateway = Self { builder, server, running: Some(running), address, counters, clock };
         if !rows.is_empty() {
             gateway.apply(rows);
         }
         gateway
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Another HTTP server of the same gateway.
+    pub(crate) fn start_another(&self, listener: &ListenerSettings) -> Result<Running, StartError> {
+        self.server.start(listener)
     }
 
     /// Commits a change.

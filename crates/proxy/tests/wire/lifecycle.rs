@@ -1,8 +1,8 @@
 //! Servers and deployments: starting, stopping in good order, and changes under traffic.
 
 use std::io::Write;
-use std::sync::mpsc;
 use std::sync::Mutex;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -74,7 +74,8 @@ fn s2_a_request_under_way_ends_as_it_began() {
 fn s3_an_unknown_policy_is_refused_and_the_path_is_unknown() {
     let upstream = Upstream::ok();
     let mut test = definition("test", "/test", &upstream.target(""));
-    test["flows"] = json!([{ "enabled": true, "request": [{ "policy": "no-such-policy", "enabled": true }] }]);
+    test["flows"] =
+        json!([{ "enabled": true, "request": [{ "policy": "no-such-policy", "enabled": true }] }]);
     let other = definition("other", "/other", &upstream.target(""));
     let mut gateway = Gateway::serving(Vec::new());
     let committed = gateway.apply(vec![api(&test), api(&other)]);
@@ -154,4 +155,17 @@ fn settings_that_cannot_work_are_refused_by_name() {
     assert!(wrong.validate().is_err_and(|error| error.name == "workers"));
     let wrong = ListenerSettings { max_initial_line_length: 0, ..gateway::listener() };
     assert!(wrong.validate().is_err_and(|error| error.name == "max_initial_line_length"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_also_for_several_workers() {
+    let first = Gateway::with(
+        GatewaySettings::default(),
+        ListenerSettings { workers: 2, ..gateway::listener() },
+        Vec::new(),
+    );
+    for workers in [1, 2] {
+        let taken = ListenerSettings { workers, port: first.address().port(), ..gateway::listener() };
+        assert!(first.start_another(&taken).is_err(), "{workers} workers");
+    }
 }
