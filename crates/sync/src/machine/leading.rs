@@ -361,6 +361,7 @@ impl Machine {
         }
         let place = found.as_ref().map(|manifest| (manifest.store, manifest.revision));
         // The outcome of a write that was in doubt.
+        let was_in_doubt = leader.in_doubt.is_some();
         if let Some(batch) = leader.in_doubt.take()
             && let Some(manifest) = &found
             && place == Some((batch.manifest.store, batch.manifest.revision))
@@ -370,6 +371,10 @@ impl Machine {
             let partial = partial_after(&batch);
             self.written(*batch, partial);
             return;
+        }
+        if was_in_doubt && found.is_none() {
+            // Without a manifest nothing tells whether the write was done after all.
+            leader.stored = None;
         }
         if let Some(stored) = &leader.stored {
             let known = stored.manifest.as_ref().map(|manifest| (manifest.store, manifest.revision));
@@ -437,6 +442,7 @@ impl Machine {
         if let Some(leader) = &mut self.leadership {
             leader.phase = Phase::CatchUp { store: manifest.store, revision: manifest.revision };
             leader.stored = None;
+            leader.set_aside = Some(manifest.clone());
             self.reader_catches_up(manifest.clone());
         }
     }
@@ -451,7 +457,8 @@ impl Machine {
     /// The reader cannot get to where the store stands.
     pub(super) fn cannot_catch_up(&mut self) {
         self.pause_reader();
-        self.import_first(None);
+        let found = self.leadership.as_mut().and_then(|leader| leader.set_aside.take());
+        self.import_first(found);
     }
 
     /// Reading failed while catching up.

@@ -55,6 +55,9 @@ struct Hold {
     store: StoreId,
     epoch: Epoch,
     reads: u64,
+    /// A higher count was seen since. The first one may stand for reads that were made before and could not be
+    /// published, so it is counted from there.
+    published: bool,
 }
 
 /// A place in the log, with what was read beyond the last whole revision.
@@ -324,13 +327,18 @@ impl Machine {
             && hold.epoch <= manifest.epoch
             && hold.reads <= manifest.synced.reads
         {
-            return hold.reads;
+            let reads = manifest.synced.reads;
+            if hold.published || reads == hold.reads {
+                return hold.reads;
+            }
+            self.reader.hold = Some(Hold { reads, published: true, ..hold });
+            return reads;
         }
         let found = Some((manifest.store, manifest.revision));
         self.note(Note::StoreChanged { known: self.applied, found });
         self.note(Note::HoldingNewerState);
         let Manifest { store, epoch, synced, .. } = *manifest;
-        self.reader.hold = Some(Hold { store, epoch, reads: synced.reads });
+        self.reader.hold = Some(Hold { store, epoch, reads: synced.reads, published: false });
         manifest.synced.reads
     }
 
