@@ -257,15 +257,18 @@ async fn rewritten_definitions_change_which_plans_count(world: World) {
         .keyless()
         .plan(PlanSpec::api_key("api-api-key").status("closed"));
     for (api, served) in [(closed, false), (ApiSpec::v4("api", "/api", UPSTREAM).api_key(), true)] {
+        let warm = world.reader();
+        read_all(&warm).await;
         writer.deploy_api(&api).await.unwrap();
-        // A second reader learns of the event only by the subscription: its window begins after it.
-        let other = world.reader();
         touch(writer.clone()).await;
         let read = read_window(&reader, 0, i64::MAX, seen.clone()).await;
         seen.extend(read.stamps());
+        // Two more learn of the event only by the subscription, since their window begins after it: one that knows
+        // the former definition, and one that knows none.
         let at = read.stamps()["subscription/s"];
-        let cold = read_window(&other, at, i64::MAX, HashMap::new()).await;
-        for read in [&read, &cold] {
+        let warm = read_window(&warm, at, i64::MAX, HashMap::new()).await;
+        let cold = read_window(&world.reader(), at, i64::MAX, HashMap::new()).await;
+        for read in [&read, &warm, &cold] {
             let rows = read.rows_of("subscription/s");
             assert_eq!(rows.len(), 2, "with its key");
             assert!(rows.iter().all(|row| (row.state != RowState::Removed) == served), "{rows:?}");
