@@ -1,5 +1,7 @@
 //! The model of an API as it is served, the same for V2 and V4 definitions.
 
+pub(crate) mod json;
+
 use std::fmt;
 use std::sync::Arc;
 

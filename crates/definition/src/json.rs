@@ -192,6 +192,16 @@ impl Text {
     pub(crate) fn filled(text: Option<Self>) -> Option<String> {
         text.map(|Self(text)| text).filter(|text| !text.trim().is_empty())
     }
+
+    /// The text as it is, or what stands in for it.
+    pub(crate) fn or(text: Option<Self>, default: &str) -> String {
+        text.map_or_else(|| default.to_owned(), |Self(text)| text)
+    }
+
+    /// Texts without the wrapper.
+    pub(crate) fn all(texts: Option<Vec<Self>>) -> Vec<String> {
+        texts.unwrap_or_default().into_iter().map(|Self(text)| text).collect()
+    }
 }
 
 impl Flag {

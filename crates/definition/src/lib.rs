@@ -12,6 +12,7 @@ mod flow;
 mod json;
 mod label;
 mod limitation;
+mod listener;
 mod node;
 mod organization;
 mod plan;

@@ -1,14 +1,12 @@
 //! The way from an API row to what it means here: which generation, then that generation's own reader.
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
 use zonegate_payload::ApiPayload;
 
 use crate::json::{self, Text};
 use crate::node::NodeContext;
 use crate::refusal::{Reason, Refusal, excerpt};
-use crate::{ContextPath, NotHere, Read, label, v2, v4};
+use crate::{NotHere, Read, label, v2, v4};
 
 /// Largest definition that is taken apart (L1).
 pub const MAX_DEFINITION_BYTES: usize = 16 * 1024 * 1024;
@@ -74,36 +72,6 @@ pub(crate) fn check_size(text: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(Reason::TooLarge { size: text.len(), limit: MAX_DEFINITION_BYTES }, ""));
     }
     Ok(())
-}
-
-/// A context path in its normal form: one `/` at a time, at both ends (`data-plane.md` section 2.1).
-pub(crate) fn context_path(path: &str) -> String {
-    let mut normal = String::with_capacity(path.len() + 2);
-    normal.push('/');
-    for segment in path.trim().split('/').filter(|segment| !segment.is_empty()) {
-        normal.push_str(segment);
-        normal.push('/');
-    }
-    normal
-}
-
-/// A listener's host: lower case, absent where blank.
-pub(crate) fn host(host: Option<Text>, at: &str) -> Result<Option<String>, Refusal> {
-    let Some(host) = Text::filled(host).map(|host| host.trim().to_lowercase()) else { return Ok(None) };
-    if host.contains('*') {
-        return Err(Refusal::new(Reason::WildcardHost(excerpt(&host)), at));
-    }
-    Ok(Some(host))
-}
-
-/// The context paths without repetition; none at all is a refusal.
-pub(crate) fn distinct(mut paths: Vec<ContextPath>, at: &str) -> Result<Vec<ContextPath>, Refusal> {
-    if paths.is_empty() {
-        return Err(Refusal::new(Reason::Missing("paths"), at));
-    }
-    let mut seen = HashSet::with_capacity(paths.len());
-    paths.retain(|path| seen.insert(path.clone()));
-    Ok(paths)
 }
 
 #[cfg(test)]

@@ -28,11 +28,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.reason)
-    }
-}
+impl std::error::Error for Refusal {}
 
 /// What is wrong. Messages carry labels of the definition, shortened, and never a configuration value (L3).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,17 +6,17 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use zonegate_payload::ApiPayload;
 
+use crate::api::json::{PropertyJson, Switch, no_templates, properties, refused_cors};
 use crate::api::{Api, ContextPath, DefinitionVersion, ExecutionMode, NotHere, Read};
 use crate::cors::json::{CorsJson, cors};
 use crate::flow::json::{V2Flow, v2_flows};
 use crate::json::{self, Items, Pairs, Text};
 use crate::limitation::Limitation;
+use crate::listener::{context_path, distinct, host};
 use crate::node::NodeContext;
 use crate::organization::flow_mode;
 use crate::plan::json::{in_chain_order, is_served, security};
-use crate::read::{context_path, distinct, host};
 use crate::refusal::{Reason, Refusal, excerpt};
-use crate::v4::{PropertyJson, Switch, no_templates, properties, refused_cors, text_or, texts};
 use crate::{EndpointGroup, Plan, label};
 
 mod groups;
@@ -84,7 +84,7 @@ struct PlanJson<'a> {
 /// Reads a V2 definition.
 pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
     let definition: Definition<'_> = json::parse(payload.definition.get(), "")?;
-    let tags = texts(definition.tags);
+    let tags = Text::all(definition.tags);
     if !node.accepts(&tags) {
         return Ok(Read::NotHere(NotHere::Tags));
     }
@@ -114,7 +114,7 @@ pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Ref
     Ok(Read::Serve(Box::new(Api {
         id: id.into(),
         name: name.into(),
-        version: text_or(definition.version, "undefined").into(),
+        version: Text::or(definition.version, "undefined").into(),
         generation: DefinitionVersion::V2,
         execution_mode: execution_mode(definition.execution_mode.as_ref()),
         environment: payload.environment_id.clone(),
@@ -150,7 +150,7 @@ fn listeners(
     hosts: Option<Vec<VirtualHost>>,
     servers: Option<Vec<Text>>,
 ) -> Result<Vec<ContextPath>, Refusal> {
-    let servers = texts(servers);
+    let servers = Text::all(servers);
     let hosts = hosts.unwrap_or_else(|| {
         single.map(|path| VirtualHost { host: None, path: Some(path) }).into_iter().collect()
     });
@@ -158,7 +158,7 @@ fn listeners(
     for (index, virtual_host) in hosts.into_iter().enumerate() {
         paths.push(ContextPath {
             host: host(virtual_host.host, &format!("proxy.virtual_hosts[{index}].host"))?,
-            path: context_path(&text_or(virtual_host.path, "/")),
+            path: context_path(&Text::or(virtual_host.path, "/")),
             servers: servers.clone(),
         });
     }
@@ -169,7 +169,7 @@ fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refu
     let mut served = Vec::new();
     for (index, plan) in plans.into_iter().enumerate() {
         let at = format!("plans[{index}]");
-        let tags = texts(plan.tags);
+        let tags = Text::all(plan.tags);
         if !is_served(plan.status.as_ref()) || !node.accepts_plan(&tags) {
             continue;
         }
@@ -180,7 +180,7 @@ fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refu
         let configuration = Text::filled(plan.security_definition);
         served.push(Plan {
             id: id.into(),
-            name: text_or(plan.name, "").into(),
+            name: Text::or(plan.name, "").into(),
             tags,
             security: security(plan.security, configuration.as_deref(), &format!("{at}.security"))?,
             flows: v2_flows(plan.flows, &format!("{at}.flows"))?,

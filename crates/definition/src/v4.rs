@@ -4,14 +4,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use zonegate_payload::ApiPayload;
 
-use crate::api::{Api, ContextPath, DefinitionVersion, ExecutionMode, NotHere, Property, Read};
+use crate::api::json::{PropertyJson, Switch, no_templates, properties, refused_cors};
+use crate::api::{Api, ContextPath, DefinitionVersion, ExecutionMode, NotHere, Read};
 use crate::cors::json::{CorsJson, cors};
 use crate::flow::json::{V4Flow, v4_flows};
-use crate::json::{self, Flag, Items, Pair, Pairs, Text};
+use crate::json::{self, Flag, Items, Pairs, Text};
+use crate::listener::{context_path, distinct, host};
 use crate::node::NodeContext;
 use crate::organization::flow_mode;
 use crate::plan::json::{in_chain_order, is_served, security, unwrapped};
-use crate::read::{context_path, distinct, host};
 use crate::refusal::{Reason, Refusal, excerpt};
 use crate::{Plan, label};
 
@@ -98,37 +99,10 @@ struct SecurityJson<'a> {
     configuration: Option<&'a RawValue>,
 }
 
-/// A member of which only `enabled` matters.
-#[derive(Deserialize)]
-pub(crate) struct Switch {
-    pub(crate) enabled: Option<Flag>,
-}
-
-impl Switch {
-    /// Whether it is there and on.
-    pub(crate) fn is_on(switch: Option<&Self>) -> bool {
-        switch.is_some_and(|switch| Flag::or(switch.enabled, false))
-    }
-}
-
-/// A property; V2 may also write an object of keys and values.
-#[derive(Deserialize)]
-pub(crate) struct PropertyJson {
-    key: Option<Text>,
-    value: Option<Text>,
-    encrypted: Option<Flag>,
-}
-
-impl Pair for PropertyJson {
-    fn of(name: String, value: Option<String>) -> Self {
-        Self { key: Some(Text(name)), value: value.map(Text), encrypted: None }
-    }
-}
-
 /// Reads a V4 definition of type proxy.
 pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
     let definition: Definition<'_> = json::parse(payload.definition.get(), "")?;
-    let tags = texts(definition.tags);
+    let tags = Text::all(definition.tags);
     if !node.accepts(&tags) {
         return Ok(Read::NotHere(NotHere::Tags));
     }
@@ -147,8 +121,8 @@ pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Ref
     let execution = definition.flow_execution.unwrap_or_default();
     Ok(Read::Serve(Box::new(Api {
         id: id.into(),
-        name: text_or(definition.name, "").into(),
-        version: text_or(definition.api_version, "").into(),
+        name: Text::or(definition.name, "").into(),
+        version: Text::or(definition.api_version, "").into(),
         generation: DefinitionVersion::V4,
         execution_mode: ExecutionMode::V4,
         environment: payload.environment_id.clone(),
@@ -180,12 +154,12 @@ fn listening(listeners: Vec<Listener>) -> Result<Listening, Refusal> {
     let mut all = Listening::default();
     for (index, listener) in listeners.into_iter().enumerate() {
         let at = format!("listeners[{index}]");
-        let kind = text_or(listener.kind, "");
+        let kind = Text::or(listener.kind, "");
         if !label::is(&kind, "http") {
             return Err(Refusal::new(Reason::ListenerType(excerpt(&kind)), at));
         }
         for (index, entrypoint) in listener.entrypoints.unwrap_or_default().into_iter().enumerate() {
-            let kind = text_or(entrypoint.kind, "");
+            let kind = Text::or(entrypoint.kind, "");
             if !label::is(&kind, "httpproxy") {
                 return Err(Refusal::new(
                     Reason::EntrypointType(excerpt(&kind)),
@@ -199,11 +173,11 @@ fn listening(listeners: Vec<Listener>) -> Result<Listening, Refusal> {
         all.reject_null_byte |= listener
             .request_validation
             .is_some_and(|validation| Flag::or(validation.reject_null_byte, false));
-        let servers = texts(listener.servers);
+        let servers = Text::all(listener.servers);
         for (index, path) in listener.paths.unwrap_or_default().into_iter().enumerate() {
             all.paths.push(ContextPath {
                 host: host(path.host, &format!("{at}.paths[{index}].host"))?,
-                path: context_path(&text_or(path.path, "/")),
+                path: context_path(&Text::or(path.path, "/")),
                 servers: servers.clone(),
             });
         }
@@ -212,16 +186,11 @@ fn listening(listeners: Vec<Listener>) -> Result<Listening, Refusal> {
     Ok(all)
 }
 
-/// Cross-origin settings are refused until the proxy answers preflights.
-pub(crate) fn refused_cors(_: crate::Cors, at: &str) -> Result<crate::Cors, Refusal> {
-    Err(Refusal::new(Reason::Cors, format!("{at}.cors.enabled")))
-}
-
 fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refusal> {
     let mut served = Vec::new();
     for (index, plan) in plans.into_iter().enumerate() {
         let at = format!("plans[{index}]");
-        let tags = texts(plan.tags);
+        let tags = Text::all(plan.tags);
         let standard = plan.mode.as_ref().is_none_or(|Text(mode)| label::is(mode, "standard"));
         if !is_served(plan.status.as_ref()) || !standard || !node.accepts_plan(&tags) {
             continue;
@@ -236,43 +205,11 @@ fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refu
         let configuration = configuration.map(|text| unwrapped(text.get(), &at_security)).transpose()?;
         served.push(Plan {
             id: id.into(),
-            name: text_or(plan.name, "").into(),
+            name: Text::or(plan.name, "").into(),
             tags,
             security: security(kind, configuration.as_deref(), &at_security)?,
             flows: v4_flows(plan.flows, &format!("{at}.flows"))?,
         });
     }
     in_chain_order(served, "plans")
-}
-
-/// Response templates other than none are refused.
-pub(crate) fn no_templates(templates: Option<&RawValue>, at: &str) -> Result<(), Refusal> {
-    let Some(text) = templates else { return Ok(()) };
-    let inner = text.get().trim_matches(|c: char| c.is_whitespace() || matches!(c, '{' | '}' | '[' | ']'));
-    if inner.is_empty() { Ok(()) } else { Err(Refusal::new(Reason::ResponseTemplates, at)) }
-}
-
-/// Properties; those without a key are ignored.
-pub(crate) fn properties(properties: Option<Pairs<PropertyJson>>) -> Vec<Property> {
-    let properties = properties.map(|Pairs(properties)| properties).unwrap_or_default();
-    properties
-        .into_iter()
-        .filter_map(|property| {
-            Some(Property {
-                key: property.key?.0,
-                value: property.value.map(|Text(value)| value).unwrap_or_default(),
-                encrypted: Flag::or(property.encrypted, false),
-            })
-        })
-        .collect()
-}
-
-/// Texts without the wrapper.
-pub(crate) fn texts(texts: Option<Vec<Text>>) -> Vec<String> {
-    texts.unwrap_or_default().into_iter().map(|Text(text)| text).collect()
-}
-
-/// A text or what stands in for it.
-pub(crate) fn text_or(text: Option<Text>, default: &str) -> String {
-    text.map_or_else(|| default.to_owned(), |Text(text)| text)
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use zonegate_payload::ApiPayload;
 
-use super::{MAX_DEFINITION_BYTES, context_path, read_api};
+use super::{MAX_DEFINITION_BYTES, read_api};
 use crate::*;
 
 fn payload(definition: &str) -> ApiPayload {
@@ -556,20 +556,5 @@ proptest! {
             let _ = read_api(&payload, &NodeContext::default());
             let _ = name_of(&payload);
         }
-    }
-}
-
-#[test]
-fn context_paths_have_one_normal_form() {
-    for (written, normal) in [
-        ("", "/"),
-        ("/", "/"),
-        ("//a//b", "/a/b/"),
-        ("a", "/a/"),
-        ("/a/", "/a/"),
-        ("/caf%C3%A9", "/caf%C3%A9/"),
-    ] {
-        assert_eq!(context_path(written), normal);
-        assert_eq!(context_path(normal), normal);
     }
 }

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 
 use super::{Services, check_services};
+use crate::api::json::Switch;
 use crate::endpoint::json::{SettingsJson, load_balancing, settings, target, weight};
 use crate::json::{Flag, Number, Text};
 use crate::limitation::Limitation;
 use crate::node::NodeContext;
 use crate::refusal::{Reason, Refusal, excerpt};
-use crate::v4::{Switch, text_or, texts};
 use crate::{Endpoint, EndpointGroup, EndpointHeader, HttpSettings, label};
 
 /// A group as it is written.
@@ -92,7 +92,7 @@ pub(super) fn read(
         }
         let kind = group.load_balancing.and_then(|balancer| balancer.kind);
         read.push(EndpointGroup {
-            name: text_or(group.name, "default"),
+            name: Text::or(group.name, "default"),
             load_balancing: load_balancing(kind, &format!("{at}.load_balancing"))?,
             endpoints,
         });
@@ -107,12 +107,12 @@ fn endpoint(
     at: &str,
     limitations: &mut Vec<Limitation>,
 ) -> Result<Option<Endpoint>, Refusal> {
-    let kind = text_or(json.kind, "http");
+    let kind = Text::or(json.kind, "http");
     if !label::is(&kind, "http") {
         return Err(Refusal::new(Reason::EndpointType(excerpt(&kind)), format!("{at}.type")));
     }
     let tenants = match json.tenants {
-        Some(tenants) => texts(Some(tenants)),
+        Some(tenants) => Text::all(Some(tenants)),
         None => Text::filled(json.tenant).into_iter().collect(),
     };
     if !node.accepts_tenants(&tenants) {

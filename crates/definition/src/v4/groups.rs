@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Switch, text_or, texts};
+use crate::api::json::Switch;
 use crate::endpoint::json::{SettingsJson, load_balancing, settings, target, weight};
 use crate::json::{self, Flag, Number, Text};
 use crate::limitation::{LeftOut, Limitation};
@@ -79,7 +79,7 @@ pub(super) fn read(
             let at = format!("{at}.endpoints[{index}]");
             endpoints.extend(endpoint(json, group.shared_configuration, node, &at, limitations)?);
         }
-        read.push(EndpointGroup { name: text_or(group.name, "default"), load_balancing, endpoints });
+        read.push(EndpointGroup { name: Text::or(group.name, "default"), load_balancing, endpoints });
     }
     Ok(read)
 }
@@ -93,7 +93,7 @@ fn endpoint(
 ) -> Result<Option<Endpoint>, Refusal> {
     http_proxy(json.kind, at)?;
     services(json.services, at, limitations)?;
-    if !node.accepts_tenants(&texts(json.tenants)) {
+    if !node.accepts_tenants(&Text::all(json.tenants)) {
         return Ok(None);
     }
     let mut leave_out = |because| {
@@ -135,7 +135,7 @@ fn optional<'a, T: Deserialize<'a>>(text: Option<&'a RawValue>) -> Result<Option
 }
 
 fn http_proxy(kind: Option<Text>, at: &str) -> Result<(), Refusal> {
-    let kind = text_or(kind, "");
+    let kind = Text::or(kind, "");
     if label::is(&kind, "httpproxy") {
         return Ok(());
     }

@@ -73,6 +73,19 @@ fn s3_a_refused_api_does_not_touch_the_others_and_its_reason_is_kept() {
 }
 
 #[test]
+fn s3_the_first_load_is_read_by_several_threads_with_the_same_outcome() {
+    let mut builder = builder();
+    let rows = (0..500).map(|number| {
+        let (id, path) = (format!("api-{number}"), format!("/{number}"));
+        with_policy(&id, &path, if number % 5 == 0 { "unknown" } else { "mock" })
+    });
+    let committed = commit(&mut builder, true, rows.collect());
+    assert_eq!((committed.added.len(), committed.refused.len()), (400, 100));
+    let state = builder.published().load();
+    assert!((0..500).all(|number| at(&state, &format!("/{number}")).is_some() == (number % 5 != 0)));
+}
+
+#[test]
 fn s3_the_previous_version_stays_or_goes_by_the_setting() {
     for (mut builder, stays) in [(builder(), true), (strict(), false)] {
         let good = change(&mut builder, vec![api("a", "/a"), subscription("a", "s", "ACCEPTED")]);
