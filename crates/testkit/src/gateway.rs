@@ -209,7 +209,8 @@ impl Gateway {
 
 fn launch(options: &GatewayOptions, folder: &Path) -> Result<Launch, GatewayError> {
     let home = folder.join("home");
-    let mut launch = Launch::new(&options.name, &gateway_binary()?, &folder.join("gateway.log"));
+    let binary = options.binary.clone().map_or_else(gateway_binary, Ok)?;
+    let mut launch = Launch::new(&options.name, &binary, &folder.join("gateway.log"));
     launch.args = vec![
         "run".into(),
         "--config".into(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use crate::redis::Redis;
 
@@ -15,6 +16,8 @@ pub struct GatewayOptions {
     pub name: String,
     /// What is added to the environment.
     pub environment: Vec<(String, String)>,
+    /// The binary; [`gateway_binary`](crate::gateway::gateway_binary) if `None`.
+    pub binary: Option<PathBuf>,
     settings: BTreeMap<String, String>,
 }
 
@@ -22,7 +25,12 @@ impl GatewayOptions {
     /// A lone gateway without a repository.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let options = Self { name: name.to_owned(), environment: Vec::new(), settings: BTreeMap::new() };
+        let options = Self {
+            name: name.to_owned(),
+            environment: Vec::new(),
+            binary: None,
+            settings: BTreeMap::new(),
+        };
         options
             .set("http.host", "127.0.0.1")
             .set("services.core.http.enabled", "true")
