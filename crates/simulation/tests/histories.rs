@@ -4,8 +4,8 @@ use std::thread::available_parallelism;
 
 use zonegate_simulation::{Mutant, Options, Report, replay, run, sweep};
 
-/// Histories for a debug build; `cargo xtask simulate` runs many more.
-const HISTORIES: u64 = 300;
+/// `cargo xtask simulate` runs many more.
+const HISTORIES: u64 = 2_000;
 
 fn threads() -> usize {
     available_parallelism().map_or(1, usize::from)
