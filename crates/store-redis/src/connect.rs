@@ -52,6 +52,8 @@ struct Shared {
     /// The newest generation that somebody found broken.
     broken: AtomicU64,
     broken_told: Notify,
+    /// Tells the links to one server that one of them got through, so that the others do not wait out their pauses.
+    reached: Arc<Notify>,
     presence: Mutex<Presence>,
 }
 
@@ -81,14 +83,15 @@ impl Drop for Keeper {
 }
 
 impl Link {
-    /// A link that connects when first used.
-    pub(crate) fn new(settings: Arc<RedisSettings>, purpose: &'static str) -> Self {
+    /// A link that connects when first used. `reached` is shared by all links to one server.
+    pub(crate) fn new(settings: Arc<RedisSettings>, purpose: &'static str, reached: Arc<Notify>) -> Self {
         let shared = Shared {
             settings,
             purpose,
             state: watch::Sender::new(State::Opening),
             broken: AtomicU64::new(0),
             broken_told: Notify::new(),
+            reached,
             presence: Mutex::default(),
         };
         Self { shared: Arc::new(shared), keeper: OnceLock::new() }
@@ -105,7 +108,16 @@ impl Link {
         let settings = self.settings();
         let mut states = self.shared.state.subscribe();
         let patience = settings.connect_timeout.min(settings.call_timeout);
-        let decided = timeout(patience, states.wait_for(|state| !matches!(state, State::Opening))).await;
+        let decided = timeout(
+            patience,
+            states.wait_for(|state| match state {
+                State::Opening => false,
+                // Given up, but not replaced yet.
+                State::Open(session) => session.generation > self.shared.broken.load(Ordering::Relaxed),
+                State::Failed(_) => true,
+            }),
+        )
+        .await;
         match decided {
             Ok(Ok(state)) => match &*state {
                 State::Open(session) => Ok(session.clone()),
@@ -223,6 +235,7 @@ async fn keep(shared: Arc<Shared>) {
                     tracing::info!(address, purpose, "connected to the zone store again");
                 }
                 (pause, said) = (FIRST_PAUSE, String::new());
+                shared.reached.notify_waiters();
                 let opened = session.clone();
                 shared.state.send_replace(State::Open(session));
                 until_broken(&shared, &opened).await;
@@ -236,7 +249,10 @@ async fn keep(shared: Arc<Shared>) {
                 }
                 shared.state.send_replace(State::Failed(error));
                 // Spread, so that a whole zone does not come back in step.
-                sleep(pause.mul_f64(rand::random_range(0.75..1.25))).await;
+                tokio::select! {
+                    () = sleep(pause.mul_f64(rand::random_range(0.75..1.25))) => {}
+                    () = shared.reached.notified() => {}
+                }
                 pause = (pause * 2).min(LAST_PAUSE);
             }
         }

@@ -46,7 +46,8 @@ impl RedisStore {
     /// [`zonegate_sync::port::StoreFailure::Unreachable`]. Calls must run within a Tokio runtime.
     pub fn new(settings: RedisSettings, zone: ZoneName) -> Self {
         let settings = Arc::new(settings);
-        let link = |purpose| Link::new(Arc::clone(&settings), purpose);
+        let reached = Arc::default();
+        let link = |purpose| Link::new(Arc::clone(&settings), purpose, Arc::clone(&reached));
         Self {
             keys: ZoneKeys::new(zone),
             control: link("control"),

@@ -54,11 +54,7 @@ pub(super) fn request(name: &str, time_to_live: Duration) -> Acquire {
 }
 
 pub(super) async fn lead(store: &RedisStore, name: &str) -> Grant {
-    lead_for(store, name, LONG).await
-}
-
-pub(super) async fn lead_for(store: &RedisStore, name: &str, time_to_live: Duration) -> Grant {
-    match store.acquire(request(name, time_to_live)).await.unwrap() {
+    match store.acquire(request(name, LONG)).await.unwrap() {
         AcquireOutcome::Granted(grant) => grant,
         AcquireOutcome::Held(holder) => panic!("{} holds the lease", holder.node),
     }
