@@ -75,7 +75,11 @@ fn postgresql(place: &str) -> Result<Database, SettingsError> {
         ));
     }
     let database = percent_decoded(database).ok_or_else(|| wrong("the name of the database is not UTF-8"))?;
-    let parameters = url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    // What is a setting of its own does not count here, and secrets stay out of everything that can be shown (L3).
+    let kept =
+        |name: &str| !["user", "currentSchema"].contains(&name) && !name.to_lowercase().contains("password");
+    let parameters = url.query_pairs().filter(|(name, _)| kept(name));
+    let parameters = parameters.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     Ok(Database::Postgresql {
         host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
         port: url.port().unwrap_or(5432),
@@ -144,6 +148,12 @@ mod tests {
             let message = Database::from_jdbc(url).unwrap_err().to_string();
             assert!(message.contains("management.jdbc.url") && !message.contains("hunter2"), "{message}");
         }
+    }
+
+    #[test]
+    fn l3_a_password_in_the_url_is_not_kept() {
+        let url = "jdbc:postgresql://db/g?user=me&password=hunter2&sslpassword=hunter2&ssl=false";
+        assert_eq!(Database::from_jdbc(url), Ok(server("db", 5432, "g", &[("ssl", "false")])));
     }
 
     #[test]
