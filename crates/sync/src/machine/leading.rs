@@ -290,7 +290,10 @@ impl Machine {
         let Some((_, call)) = leader.call.take() else { return };
         match (call, reply) {
             (LeaderCall::Survey, StoreReply::Manifest(Ok(manifest))) => {
-                leader.back_off.reset();
+                // An answer alone does not mean that the writes will succeed that failed before.
+                if leader.pending.is_empty() {
+                    leader.back_off.reset();
+                }
                 leader.next_at = self.now.elapsed + self.settings.poll_interval;
                 self.surveyed(manifest.map(|manifest| *manifest));
             }
@@ -415,7 +418,7 @@ impl Machine {
             self.verify(Some(&manifest), true, Gate::Attempt);
         } else if imported {
             self.verify(Some(&manifest), false, Gate::Open);
-        } else if !same_store || has_written || ahead {
+        } else if !same_store || has_written || ahead || !self.may_follow_from_here(&manifest) {
             // This node went on by itself, or history went on without it: neither state is known to be the newer one.
             self.import_first(Some(manifest));
         } else if known.is_some_and(|(_, revision)| revision == manifest.revision) {

@@ -300,7 +300,7 @@ impl Machine {
 
     /// An active state meets a manifest: does the log continue from it, or has history been left?
     fn place_in(&mut self, manifest: Manifest) {
-        let continues = self.reader.hold.is_none() && manifest.epoch >= self.applied_epoch;
+        let continues = self.reader.hold.is_none() && self.may_follow_from_here(&manifest);
         match self.applied {
             Some((store, revision))
                 if continues && store == manifest.store && revision <= manifest.revision =>

@@ -32,11 +32,11 @@ impl Machine {
 
     /// Takes one entry. Answers whether this node still stands in the log after it.
     fn take_entry(&mut self, entry: LogEntry) -> bool {
+        let may_follow = self.may_follow_from_here(&entry.manifest);
         let State::Following(following) = &mut self.reader.state else { return false };
         let manifest = entry.manifest;
         self.election.saw_epoch(manifest.epoch);
-        let forked = manifest.store != following.store || manifest.epoch < self.applied_epoch;
-        if forked {
+        if manifest.store != following.store || !may_follow {
             self.history_forked(&manifest);
             return false;
         }
@@ -109,6 +109,13 @@ impl Machine {
             _ if catching_up => self.cannot_catch_up(),
             _ => self.reader.state = State::Looking { next_at: self.now.elapsed },
         }
+    }
+
+    /// Whether a place in this node's store can come after the place where this node stands: epochs rise, and what was
+    /// whole once stays so.
+    pub(in crate::machine) fn may_follow_from_here(&self, manifest: &Manifest) -> bool {
+        manifest.epoch >= self.applied_epoch
+            && self.applied.is_none_or(|(_, revision)| manifest.whole >= revision)
     }
 
     /// What the store says cannot follow from what this node has. Which of the two is newer is not known.
