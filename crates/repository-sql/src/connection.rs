@@ -4,6 +4,7 @@
 //! gone silent. Here a connection that failed, timed out or whose read was dropped is closed; only one that ended
 //! a read in good order is kept for the next (which also rolls back whatever was open).
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +41,17 @@ struct Idle {
 
 enum Link {
     Postgres(PgConnection),
-    Sqlite(SqliteConnection),
+    Sqlite(SqliteConnection, Option<FileIdentity>),
+}
+
+/// Device and number of a file. A SQLite connection goes on reading the file that it opened when another one is put in
+/// its place (a restored backup), or when it is moved away; what has been removed since would stay (S5).
+type FileIdentity = (u64, u64);
+
+async fn identity(database: &Database) -> Option<FileIdentity> {
+    let Database::Sqlite { path } = database else { return None };
+    let found = tokio::fs::metadata(path).await.ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 impl Connections {
@@ -103,7 +114,11 @@ impl Connections {
         let link = async {
             match &self.options {
                 Options::Postgres(options) => options.connect().await.map(Link::Postgres),
-                Options::Sqlite(options) => options.connect().await.map(Link::Sqlite),
+                Options::Sqlite(options) => {
+                    // Looked at first: if it is replaced in between, the connection is given up too early, not too late.
+                    let file = identity(&self.database).await;
+                    options.connect().await.map(|link| Link::Sqlite(link, file))
+                }
             }
         };
         match timeout(self.timeouts.connect, link).await {
@@ -165,7 +180,7 @@ impl Session {
                     let rows = query.fetch_all(link).await?;
                     rows.iter().map(|row| map(row)).collect::<Result<Vec<_>, _>>()
                 }
-                Link::Sqlite(link) => {
+                Link::Sqlite(link, _) => {
                     let query = arguments.into_iter().fold(sqlx::query(sql), |query, value| match value {
                         Argument::Text(text) => query.bind(text),
                         Argument::Texts(texts) => query.bind(serde_json::Value::from(texts).to_string()),
@@ -188,7 +203,7 @@ impl Session {
     pub(crate) async fn snapshot(&mut self) -> Result<(), RepositoryError> {
         let begin = match &self.link {
             Link::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Link::Sqlite(_) => "BEGIN",
+            Link::Sqlite(..) => "BEGIN",
         };
         self.run(begin).await
     }
@@ -203,7 +218,7 @@ impl Session {
         let done = async {
             match &mut self.link {
                 Link::Postgres(link) => sqlx::raw_sql(sql).execute(link).await.map(|_| ()),
-                Link::Sqlite(link) => sqlx::raw_sql(sql).execute(link).await.map(|_| ()),
+                Link::Sqlite(link, _) => sqlx::raw_sql(sql).execute(link).await.map(|_| ()),
             }
         };
         match timeout(limit, done).await {
@@ -218,7 +233,7 @@ impl Session {
     async fn ping(&mut self) -> bool {
         match &mut self.link {
             Link::Postgres(link) => link.ping().await.is_ok(),
-            Link::Sqlite(link) => link.ping().await.is_ok(),
+            Link::Sqlite(link, file) => identity(&self.database).await == *file && link.ping().await.is_ok(),
         }
     }
 }

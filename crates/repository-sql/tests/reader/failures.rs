@@ -142,6 +142,40 @@ async fn a_missing_database_or_file_is_said() {
 }
 
 #[tokio::test]
+async fn s5_a_file_that_is_moved_away_is_missed_and_one_that_is_put_in_its_place_is_read() {
+    let world = World::sqlite("replaced").await;
+    let Database::Sqlite { path } = &world.settings.database else { unreachable!() };
+    world.writer.deploy_api(&ApiSpec::v4("old", "/p", "http://127.0.0.1:1").keyless()).await.unwrap();
+    let reader = world.reader();
+    assert_eq!(read_all(&reader).await.state().ids(Kind::Api), ["old"]);
+    world.writer.close().await;
+    let folder = path.parent().unwrap();
+    let move_files = |from: &str, to: &str| {
+        for file in std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()) {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            if let Some(rest) = name.strip_prefix(from) {
+                std::fs::rename(&file, folder.join(format!("{to}{rest}"))).unwrap();
+            }
+        }
+    };
+    move_files("apim.db", "away.db");
+    // The reader still has a connection to the file.
+    let error = reader.read_all(&mut Read::default()).await.unwrap_err();
+    assert_eq!(error.failure, RepositoryFailure::Unreachable, "{error}");
+    assert!(reader.check().await.is_err());
+
+    let url = format!("sqlite:{}", path.display());
+    let writer = zonegate_management_writer::ManagementWriter::connect(&url).await.unwrap();
+    writer.create_schema().await.unwrap();
+    writer.deploy_api(&ApiSpec::v4("new", "/p", "http://127.0.0.1:1").keyless()).await.unwrap();
+    assert_eq!(read_all(&reader).await.state().ids(Kind::Api), ["new"]);
+    writer.close().await;
+    move_files("apim.db", "newer.db");
+    move_files("away.db", "apim.db");
+    assert_eq!(read_all(&reader).await.state().ids(Kind::Api), ["old"]);
+}
+
+#[tokio::test]
 async fn a_reader_is_made_while_the_database_is_down_and_reads_when_it_is_back() {
     let mut server = Postgres::start().unwrap();
     server.create_database("apim").unwrap();
