@@ -107,8 +107,9 @@ async fn gateway(loaded: Loaded, log_levels: BTreeMap<String, String>) -> Result
     let picture = Machine::new(sync_settings.clone(), seed, started).status();
     let (status_in, status) = watch::channel(Arc::new(picture));
     let tally = Tally::new(Arc::clone(&clock));
-    let metrics = (settings.metrics.enabled && settings.metrics.prometheus)
-        .then(|| metrics(&clock, started, &status, &tally, &published, zone.is_some(), &identity.version, &counters));
+    let metrics = (settings.metrics.enabled && settings.metrics.prometheus).then(|| {
+        metrics(&clock, started, &status, &tally, &published, zone.is_some(), &identity.version, &counters)
+    });
     let view = GatewayView {
         facts: Facts { identity, zone, report, log_levels, started },
         clock: Arc::clone(&clock),

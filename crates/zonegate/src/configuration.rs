@@ -253,7 +253,12 @@ pub(crate) fn sql_settings(settings: &Settings) -> Result<Option<SqlSettings>, U
             keys: sync.api_key_bulk_items as usize,
             key_subscriptions: sync.api_key_subscriptions_chunk_size as usize,
         },
-        timeouts: Timeouts { connect: jdbc.pool.connection_timeout, ..Timeouts::default() },
+        timeouts: Timeouts {
+            connect: jdbc.pool.connection_timeout,
+            idle: jdbc.pool.idle_timeout.unwrap_or(NEVER),
+            lifetime: jdbc.pool.max_lifetime.unwrap_or(NEVER),
+            ..Timeouts::default()
+        },
         encryption_secret: settings.api.properties_encryption_secret.clone(),
         ..SqlSettings::new(database)
     }))

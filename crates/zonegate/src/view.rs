@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use zonegate_config::Report;
 use zonegate_generation::Published;
 use zonegate_model::{Clock, Kind, Moment, Payload};
+use zonegate_proxy::{ApiSnapshot, GatewaySnapshot, LATENCY_BOUNDS};
 use zonegate_sync::port::MemberRole;
 use zonegate_sync::{Role, Status};
 use zonegate_technical_api::view::{
     ApiSummary, Cluster, ClusterMember, Counters, Dependency, Failure, FullRead, Identity, Member, NodeView,
     PrimaryLease, Probe, Probes, Refusal, StorePosition, Sync, Window, Zone,
 };
-use zonegate_proxy::{ApiSnapshot, GatewaySnapshot, LATENCY_BOUNDS};
 use zonegate_telemetry::{ApiFigures, DataPlaneFigures, Exposition, Metrics, SyncFigures};
 
 use crate::tally::Tally;
