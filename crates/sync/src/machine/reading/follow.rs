@@ -191,11 +191,20 @@ impl Machine {
         if self.catching_up() != Some((manifest.store, manifest.revision)) {
             return;
         }
-        let mut open: BTreeMap<RowKey, Option<Digest>> = BTreeMap::new();
-        if let State::Following(following) = &self.reader.state {
-            open.extend(following.open.iter().map(|row| (row.key.clone(), row.digest())));
+        let mut rows = Vec::new();
+        if let State::Following(following) = &mut self.reader.state {
+            rows = std::mem::take(&mut following.open);
         }
-        self.forget_open();
+        let undo = self.table.try_apply(&rows);
+        let proven = *self.table.digests() == manifest.digests;
+        self.table.undo(undo);
+        if !proven {
+            // Somebody changed rows behind the log's back.
+            self.cannot_catch_up();
+            return;
+        }
+        let open: BTreeMap<RowKey, Option<Digest>> =
+            rows.iter().map(|row| (row.key.clone(), row.digest())).collect();
         self.caught_up(manifest.clone(), &open);
     }
 
