@@ -35,8 +35,6 @@ pub(crate) const BROKEN: &str = "broken";
 pub(crate) const FAX_BRIDGE: &str = "fax-bridge";
 /// That policy.
 pub(crate) const UNKNOWN_POLICY: &str = "soap-to-fax";
-/// The dictionary.
-pub(crate) const DICTIONARY: &str = "shop-settings";
 
 /// An application with one key, and the APIs that it is subscribed to.
 struct Application {
@@ -102,7 +100,7 @@ impl Catalogue {
     pub(crate) async fn fill(&self, writer: &ManagementWriter) -> Result<Filled, WriteError> {
         writer.create_schema().await?;
         writer
-            .publish_dictionary(DICTIONARY, Some("shop"), &[("currency", "EUR"), ("region", "north")])
+            .publish_dictionary("shop-settings", Some("shop"), &[("currency", "EUR"), ("region", "north")])
             .await?;
         writer.publish_organization(DEFAULT_ORGANIZATION, organization_flows()).await?;
         let mut subscriptions = 0;

@@ -24,7 +24,7 @@ pub(crate) enum ClientError {
     #[error("no connection: {0}")]
     Connect(#[from] std::io::Error),
     /// The connection broke, or what came is not HTTP.
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {0}{cause}", cause = cause(.0))]
     Exchange(#[from] hyper::Error),
     /// The request cannot be written.
     #[error("not a request: {0}")]
@@ -32,6 +32,11 @@ pub(crate) enum ClientError {
     /// Too slow.
     #[error("no whole answer within {TIME_OUT:?}")]
     TimedOut,
+}
+
+/// What hyper's own text leaves out.
+fn cause(error: &hyper::Error) -> String {
+    std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 /// A whole answer.

@@ -116,7 +116,7 @@ pub(crate) async fn until(
             return Ok((since.elapsed(), sight.clone()));
         }
         if waiting.elapsed() > PATIENCE {
-            let found = sight.map_or_else(|| "no answer".to_owned(), |sight| format!("{sight:?}"));
+            let found = sight.map_or_else(|| "no answer".to_owned(), |sight| sight.to_string());
             return Err(DemoError::broken(&lane.name, format!("{what} within {PATIENCE:?}"), found));
         }
         tokio::time::sleep(GLANCE).await;

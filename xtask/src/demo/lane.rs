@@ -16,7 +16,9 @@ const REMEMBERED: usize = 1000;
 /// One gateway's lane.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// The gateway's name.
+    /// Which gateway of the demo it is.
+    pub(crate) index: usize,
+    /// Its name.
     pub(crate) name: String,
     /// Where it takes traffic.
     pub(crate) address: SocketAddr,
@@ -35,12 +37,14 @@ pub(crate) struct Lane {
 impl Lane {
     /// A gateway that is not asked yet.
     pub(crate) fn new(
+        index: usize,
         name: &str,
         address: SocketAddr,
         technical: SocketAddr,
         expected: Expectations,
     ) -> Self {
         Self {
+            index,
             name: name.to_owned(),
             address,
             technical,
@@ -135,7 +139,7 @@ mod tests {
     #[test]
     fn the_percentile_is_taken_over_the_last_answers() {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let lane = Lane::new("a", nowhere, nowhere, Expectations::new(&[]));
+        let lane = Lane::new(0, "a", nowhere, nowhere, Expectations::new(&[]));
         assert_eq!(lane.p99(), None);
         for millis in 1..=100 {
             lane.count_served(Duration::from_millis(millis));

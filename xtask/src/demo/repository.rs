@@ -90,7 +90,7 @@ impl Repository {
     /// What it is, for people.
     pub(crate) fn text(&self) -> &'static str {
         match self {
-            Self::Sqlite { .. } => "SQLite file",
+            Self::Sqlite { .. } => "a SQLite file",
             Self::Postgresql { .. } => "PostgreSQL",
         }
     }

@@ -27,6 +27,7 @@ pub(crate) struct Screen {
 struct Picture {
     whole: MultiProgress,
     step: ProgressBar,
+    heads: ProgressBar,
     gateways: Mutex<Vec<ProgressBar>>,
 }
 
@@ -75,7 +76,7 @@ impl Screen {
     /// Removes the picture.
     pub(crate) fn clear(&self) {
         if let Some(picture) = &self.picture {
-            let _ = picture.whole.clear();
+            picture.remove();
         }
     }
 
@@ -115,7 +116,16 @@ impl Picture {
             "\x1b[2m{:<11} {:<10} {:>5} {:>8} {:>7} {:>9} {:>7} {:>8}\x1b[0m",
             "gateway", "role", "epoch", "revision", "lag", "served", "failed", "p99"
         ));
-        Self { whole, step, gateways: Mutex::default() }
+        heads.tick();
+        Self { whole, step, heads, gateways: Mutex::default() }
+    }
+
+    fn remove(&self) {
+        let gateways = self.gateways.lock().unwrap_or_else(PoisonError::into_inner);
+        self.step.disable_steady_tick();
+        for bar in gateways.iter().chain([&self.heads, &self.step]) {
+            bar.finish_and_clear();
+        }
     }
 
     fn add(&self) {

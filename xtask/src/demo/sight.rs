@@ -1,6 +1,7 @@
 //! What a gateway says about itself: `/_node/sync` of its technical API, read by hand as an operator's script would.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(crate) struct Sight {
     pub(crate) lag: Option<Duration>,
     /// Whether the repository answers; `None` if it does not ask.
     pub(crate) repository_up: Option<bool>,
-    /// Active rows by kind.
+    /// Active rows by kind, where there are any.
     pub(crate) rows: BTreeMap<String, u64>,
     /// What it refuses, with the reason.
     pub(crate) refused: BTreeMap<String, String>,
@@ -61,7 +62,9 @@ impl Sight {
             applied: zone["applied"].as_u64(),
             lag: zone["lagMillis"].as_u64().map(Duration::from_millis),
             repository_up: zone["repository"]["up"].as_bool(),
-            rows: rows.map(|(kind, count)| (kind.clone(), count.as_u64().unwrap_or_default())).collect(),
+            rows: rows
+                .filter_map(|(kind, count)| Some((kind.clone(), count.as_u64().filter(|count| *count > 0)?)))
+                .collect(),
             refused: refused
                 .filter_map(|refusal| Some((text(&refusal["id"])?, text(&refusal["reason"])?)))
                 .collect(),
@@ -75,6 +78,27 @@ impl Sight {
     }
 }
 
+/// The part that says why something is not as expected.
+impl fmt::Display for Sight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ready, role, epoch, applied, repository_up, refused, members, .. } = self;
+        let repository = match repository_up {
+            None => "not asked",
+            Some(true) => "answers",
+            Some(false) => "does not answer",
+        };
+        write!(
+            f,
+            "{role}, ready: {ready}, epoch {epoch}, serves revision {applied:?}, knows {members} members, "
+        )?;
+        write!(
+            f,
+            "repository {repository}, store {:?}, rows {:?}, refused {refused:?}",
+            self.store, self.rows
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +109,7 @@ mod tests {
             "initialDone": true,
             "zone": {
                 "role": "primary", "lease": { "epoch": 4, "primary": "n" }, "applied": 18, "lagMillis": 374,
-                "store": { "id": "s", "revision": 18, "whole": 18 }, "rows": { "API": 12 },
+                "store": { "id": "s", "revision": 18, "whole": 18 }, "rows": { "API": 12, "LICENSE": 0 },
                 "refused": [{ "kind": "API", "id": "x", "reason": "why" }], "repository": { "up": true },
                 "members": [{}, {}],
             },
@@ -93,6 +117,7 @@ mod tests {
         assert!(sight.ready && sight.is_primary());
         assert_eq!((sight.epoch, sight.applied, sight.members), (4, Some(18), 2));
         assert_eq!(sight.refused["x"], "why");
-        assert_eq!((sight.rows["API"], sight.repository_up), (12, Some(true)));
+        assert_eq!((sight.rows["API"], sight.rows.len(), sight.repository_up), (12, 1, Some(true)));
+        assert!(sight.to_string().contains("repository answers"), "{sight}");
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zonegate_management_writer::ManagementWriter;
+use zonegate_testkit::folders;
 use zonegate_testkit::gateway::{Gateway, GatewayOptions};
 use zonegate_testkit::install::Progress;
 use zonegate_testkit::redis::{Redis, RedisOptions};
 use zonegate_testkit::upstream::Upstream;
-use zonegate_testkit::{folders, postgres};
 
 use super::Repository as Kind;
 use super::catalogue::Catalogue;
@@ -87,7 +87,7 @@ impl Zone {
         options.binary = Some(self.binary.clone());
         let gateway = Gateway::start(self.repository.read_by(options))?;
         let expectations = Expectations::new(&self.statuses);
-        let lane = Lane::new(&name, gateway.address(), gateway.technical_address(), expectations);
+        let lane = Lane::new(index, &name, gateway.address(), gateway.technical_address(), expectations);
         self.lanes.push(Arc::new(lane));
         self.gateways.push(gateway);
         Ok(index)
@@ -181,9 +181,7 @@ impl Zone {
             Repository::Sqlite { .. } => {
                 format!("sqlite3 {}", self.repository.url().trim_start_matches("sqlite:"))
             }
-            Repository::Postgresql { .. } => {
-                format!("psql {}   # password {}", self.repository.url(), postgres::PASSWORD)
-            }
+            Repository::Postgresql { .. } => format!("psql {}", self.repository.url()),
         }
     }
 }
