@@ -1,3 +1,5 @@
+//! Hostile and odd definitions: each is read or refused, none panics.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use zonegate_payload::ApiPayload;
