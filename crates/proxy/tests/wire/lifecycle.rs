@@ -107,7 +107,7 @@ fn a_server_stops_in_good_order() {
     busy.send("GET /test/slow HTTP/1.1\r\nHost: x\r\n\r\n");
     coming.recv().expect("the request is under way");
 
-    let stopping = gateway.shut_down(Duration::from_secs(60));
+    let stopping = gateway.shut_down(Duration::from_mins(1));
     eventually("nothing more is accepted", || !gateway.listens());
     assert!(idle.is_closed(), "an idle connection ends at once");
     assert!(!stopping.is_finished());
