@@ -40,6 +40,7 @@ const PRODUCT: &[Rule] = &[
         "zonegate-proxy",
         &[
             "zonegate-model",
+            "zonegate-payload",
             "zonegate-definition",
             "zonegate-generation",
             "zonegate-policy",
@@ -76,7 +77,21 @@ const DEVELOPMENT: &[Rule] = &[
     rule("zonegate-management-writer", &[]),
     rule("zonegate-simulation", &["zonegate-model", "zonegate-sync"]),
     rule("zonegate-tests", &["zonegate-management-writer", "zonegate-testkit"]),
-    rule("xtask", &["zonegate-management-writer", "zonegate-testkit", "zonegate-simulation"]),
+    rule(
+        "xtask",
+        &[
+            "zonegate-management-writer",
+            "zonegate-testkit",
+            "zonegate-simulation",
+            // For the benchmarks, which measure them in their own process.
+            "zonegate-model",
+            "zonegate-sync",
+            "zonegate-generation",
+            "zonegate-store-redis",
+            "zonegate-policy",
+            "zonegate-proxy",
+        ],
+    ),
 ];
 
 /// Compares the dependencies that the manifests declare with the tables.
