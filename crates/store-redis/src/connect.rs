@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use rustis::client::{Client, Config, CustomReconnectionPolicy, ReconnectionConfig, ServerConfig};
-use rustis::resp::CommandBuilder;
+use rustis::resp::{CommandBuilder, cmd};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, watch};
@@ -21,7 +21,7 @@ use tokio::time::{sleep, timeout};
 use zonegate_sync::port::StoreError;
 
 use crate::failure::{self, CallError};
-use crate::reply::Tolerant;
+use crate::reply::{Reply, Tolerant};
 use crate::settings::RedisSettings;
 use presence::Presence;
 
@@ -37,6 +37,28 @@ const MOST_QUEUED: usize = 600 * 1024 * 1024;
 /// The oldest server whose scripts behave as ours need it.
 const OLDEST: u32 = 7;
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Short commands, and to show that a primary lives.
+    Control,
+    /// Reads of many rows.
+    Bulk,
+    /// Blocking on the log.
+    Follow,
+}
+
+impl Purpose {
+    /// Its name, also in the server's `CLIENT LIST`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Bulk => "bulk",
+            Self::Follow => "follow",
+        }
+    }
+}
+
 /// A connection that is replaced when it breaks.
 pub(crate) struct Link {
     shared: Arc<Shared>,
@@ -46,8 +68,7 @@ pub(crate) struct Link {
 /// What the keeper and the callers share.
 struct Shared {
     settings: Arc<RedisSettings>,
-    /// What the connection is for; shows in `CLIENT LIST`.
-    purpose: &'static str,
+    purpose: Purpose,
     state: watch::Sender<State>,
     /// The newest generation that somebody found broken.
     broken: AtomicU64,
@@ -84,7 +105,7 @@ impl Drop for Keeper {
 
 impl Link {
     /// A link that connects when first used. `reached` is shared by all links to one server.
-    pub(crate) fn new(settings: Arc<RedisSettings>, purpose: &'static str, reached: Arc<Notify>) -> Self {
+    pub(crate) fn new(settings: Arc<RedisSettings>, purpose: Purpose, reached: Arc<Notify>) -> Self {
         let shared = Shared {
             settings,
             purpose,
@@ -226,7 +247,7 @@ impl Drop for Attempt<'_> {
 /// Keeps one connection open until aborted.
 async fn keep(shared: Arc<Shared>) {
     let (mut pause, mut generation, mut said) = (FIRST_PAUSE, 0, String::new());
-    let (address, purpose) = (shared.settings.address(), shared.purpose);
+    let (address, purpose) = (shared.settings.address(), shared.purpose.name());
     loop {
         generation += 1;
         match open(&shared, generation).await {
@@ -276,6 +297,16 @@ async fn open(shared: &Shared, generation: u64) -> Result<Session, StoreError> {
         let version = version.as_deref().unwrap_or_default();
         return Err(failure::unsuitable(settings, &format!("it is Redis {version}; 7.0 or later is needed")));
     }
+    if shared.purpose == Purpose::Bulk {
+        // The older protocol has no map around each row of a search: a fifth less work for the server. The driver greets
+        // in the newer one, and reads both.
+        let greeting = client.send::<Reply>(cmd("HELLO").arg(2), None);
+        match timeout(settings.call_timeout, greeting).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(failure::connecting(settings, &error)),
+            Err(_) => return Err(failure::timed_out(settings, "HELLO", settings.call_timeout)),
+        }
+    }
     let session = Session { client, generation };
     presence::restore(shared, &session).await;
     Ok(session)
@@ -293,13 +324,13 @@ async fn until_broken(shared: &Shared, session: &Session) {
     }
 }
 
-fn config_of(settings: &RedisSettings, purpose: &'static str) -> Config {
+fn config_of(settings: &RedisSettings, purpose: Purpose) -> Config {
     let mut config = Config::default();
     config.server = server_of(settings);
     config.username.clone_from(&settings.username);
     config.password = settings.password.as_ref().map(|password| password.expose_secret().to_owned());
     config.connect_timeout = settings.connect_timeout;
-    config.connection_name = format!("zonegate-{purpose}");
+    config.connection_name = format!("zonegate-{}", purpose.name());
     config.backpressure.max_queued_bytes = MOST_QUEUED;
     config.auto_resubscribe = false;
     config.reconnection =

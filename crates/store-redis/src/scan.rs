@@ -107,7 +107,13 @@ pub(crate) async fn read(
 /// A key and what was found under it.
 type Found = (Box<str>, Tolerant<RowFields>);
 
-fn decode(keys: &ZoneKeys, since: Option<i64>, part: Vec<Found>, skipped: &mut Skipped) -> Vec<Row> {
+/// Makes rows of what was found.
+pub(crate) fn decode(
+    keys: &ZoneKeys,
+    since: Option<i64>,
+    part: Vec<Found>,
+    skipped: &mut Skipped,
+) -> Vec<Row> {
     let mut rows = Vec::with_capacity(part.len());
     for (key, Tolerant(fields)) in part {
         let decoded = match fields {
@@ -124,7 +130,12 @@ fn decode(keys: &ZoneKeys, since: Option<i64>, part: Vec<Found>, skipped: &mut S
     rows
 }
 
-async fn fetch(link: &Link, session: &Session, keys: Vec<Box<str>>) -> Result<Vec<Found>, StoreError> {
+/// Reads the hashes of some keys.
+pub(crate) async fn fetch(
+    link: &Link,
+    session: &Session,
+    keys: Vec<Box<str>>,
+) -> Result<Vec<Found>, StoreError> {
     let command = |key: &str| HMGET_FIELDS.into_iter().fold(cmd("HMGET").key(key), CommandBuilder::arg);
     let values = link.call_all(session, "HMGET", keys.iter().map(|key| command(key))).await?;
     Ok(keys.into_iter().zip(values).collect())

@@ -16,9 +16,11 @@ use zonegate_sync::port::{RowSink, StoreError};
 
 use crate::connect::{Link, Session};
 use crate::failure::CallError;
-use crate::layout::{Action, AggregateReply, Decoded, NamedRow, Skipped, ZoneKeys, decode_row, tag};
+use crate::layout::{
+    Action, AggregateReply, Decoded, NamedRow, Skipped, ZoneKeys, decode_found, decode_row, tag,
+};
 use crate::reply::Reply;
-use crate::scan::{Ending, Pace, deliver};
+use crate::scan::{self, Ending, Pace, deliver};
 
 /// APIM's index of layout v2.
 const INDEX: &str = "distributed-event-search-idx-v2";
@@ -123,12 +125,12 @@ impl Search {
         let mut skipped = Skipped::default();
         let outcome = if let Some(from) = since {
             let query = format!("{zone}@updatedAt:[{from} +inf]");
-            self.query(link, &session, keys, query, &mut skipped, sink).await
+            self.query(link, &session, keys, (query, None), &mut skipped, sink).await
         } else {
             let mut outcome = Ok(Ending::Done);
             for kind in Kind::ALL {
                 let query = format!("{zone}@type:{{{kind}}}@syncAction:{{{}}}", Action::Deploy.name());
-                outcome = self.query(link, &session, keys, query, &mut skipped, sink).await;
+                outcome = self.query(link, &session, keys, (query, Some(kind)), &mut skipped, sink).await;
                 if !matches!(outcome, Ok(Ending::Done)) {
                     break;
                 }
@@ -144,7 +146,7 @@ impl Search {
         link: &Link,
         session: &Session,
         keys: &ZoneKeys,
-        query: String,
+        (query, kind): (String, Option<Kind>),
         skipped: &mut Skipped,
         sink: &mut impl RowSink,
     ) -> Result<Ending, StoreError> {
@@ -156,7 +158,7 @@ impl Search {
         // One answer is asked for ahead, so that the server works while we do. `FT.CURSOR READ` at the end of a cursor
         // fails, so an ahead one may; so it does where the server reads a cursor in the background and finds it busy.
         let (mut answers, mut ahead, mut cursor) = (FuturesOrdered::new(), 1, 0);
-        answers.push_back(read(aggregate(&query, pace.rows()), false));
+        answers.push_back(read(aggregate(&query, kind, pace.rows()), false));
         while let Some((is_ahead, answer)) = answers.next().await {
             let reply = match answer {
                 Ok(reply) => reply,
@@ -177,7 +179,10 @@ impl Search {
                 }
             };
             let is_last = reply.cursor == 0;
-            let rows = decode(keys, reply.rows, skipped);
+            let (mut rows, doubtful) = decode(keys, kind, reply.rows, skipped);
+            if !doubtful.is_empty() {
+                rows.extend(scan::decode(keys, None, scan::fetch(link, session, doubtful).await?, skipped));
+            }
             pace.learn(&rows);
             if !is_last {
                 cursor = reply.cursor;
@@ -202,16 +207,27 @@ impl Search {
     }
 }
 
-fn decode(keys: &ZoneKeys, found: Vec<NamedRow>, skipped: &mut Skipped) -> Vec<Row> {
-    let mut rows = Vec::with_capacity(found.len());
+/// Rows, and the keys of those that have to be looked at as a whole. `kind` is what the query asked for.
+fn decode(
+    keys: &ZoneKeys,
+    kind: Option<Kind>,
+    found: Vec<NamedRow>,
+    skipped: &mut Skipped,
+) -> (Vec<Row>, Vec<Box<str>>) {
+    let (mut rows, mut doubtful) = (Vec::with_capacity(found.len()), Vec::new());
     for (key, fields) in found.into_iter().map(NamedRow::into_parts) {
-        match decode_row(keys, &key, fields) {
-            Decoded::Row(row) => rows.push(row),
-            Decoded::Foreign => {}
-            Decoded::Malformed(reason) => skipped.add(&key, reason),
+        let decoded = match kind {
+            Some(kind) => decode_found(keys, kind, &key, fields),
+            None => Some(decode_row(keys, &key, fields)),
+        };
+        match decoded {
+            Some(Decoded::Row(row)) => rows.push(row),
+            Some(Decoded::Foreign) => {}
+            Some(Decoded::Malformed(reason)) => skipped.add(&key, reason),
+            None => doubtful.push(key),
         }
     }
-    rows
+    (rows, doubtful)
 }
 
 fn create() -> CommandBuilder {
@@ -236,10 +252,14 @@ fn create() -> CommandBuilder {
     words.into_iter().fold(cmd("FT.CREATE"), CommandBuilder::arg)
 }
 
-fn aggregate(query: &str, rows: usize) -> CommandBuilder {
-    let fields = ["@__key", "@clusterId", "@id", "@payload", "@type", "@syncAction"];
+fn aggregate(query: &str, kind: Option<Kind>, rows: usize) -> CommandBuilder {
+    // What the query and the key say already is not loaded: loading is what the server spends its time on.
+    let fields: &[&str] = match kind {
+        Some(_) => &["@__key", "@clusterId", "@payload"],
+        None => &["@__key", "@clusterId", "@payload", "@id", "@type", "@syncAction"],
+    };
     let command = cmd("FT.AGGREGATE").arg(INDEX).arg(query).arg("LOAD").arg(fields.len());
-    fields.into_iter().fold(command, CommandBuilder::arg).arg("WITHCURSOR").arg("COUNT").arg(rows)
+    fields.iter().fold(command, CommandBuilder::arg).arg("WITHCURSOR").arg("COUNT").arg(rows)
 }
 
 fn next(cursor: i64, rows: usize) -> CommandBuilder {

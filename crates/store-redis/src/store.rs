@@ -10,7 +10,7 @@ use zonegate_sync::port::{
     StoreError, Synced, WriteOutcome, ZoneStore,
 };
 
-use crate::connect::Link;
+use crate::connect::{Link, Purpose};
 use crate::failure;
 use crate::follow::Follower;
 use crate::layout::{
@@ -50,9 +50,9 @@ impl RedisStore {
         let link = |purpose| Link::new(Arc::clone(&settings), purpose, Arc::clone(&reached));
         Self {
             keys: ZoneKeys::new(zone),
-            control: link("control"),
-            bulk: link("bulk"),
-            follower: Follower::new(link("follow")),
+            control: link(Purpose::Control),
+            bulk: link(Purpose::Bulk),
+            follower: Follower::new(link(Purpose::Follow)),
             search: Search::default(),
             settings,
         }

@@ -75,6 +75,23 @@ impl ZoneKeys {
         }
     }
 
+    /// The row of a kind that lies under `key`, if the key alone says so beyond doubt: written by us or by APIM, it could
+    /// be no other one.
+    pub(crate) fn identify(&self, kind: Kind, key: &str) -> Option<RowKey> {
+        // A `%` is a code of ours or APIM's own text; only the hash tells which.
+        let rest = key.strip_prefix(&self.rows).filter(|rest| !rest.contains('%'))?;
+        let of_kind = |rest: &str| {
+            let id = rest.strip_prefix(kind.name())?.strip_prefix(':')?;
+            (!id.contains(':')).then(|| id.into())
+        };
+        if kind.is_scoped() {
+            let (scope, rest) = rest.strip_prefix("API:")?.split_once(':')?;
+            Some(RowKey { kind, scope: Some(scope.into()), id: of_kind(rest)? })
+        } else {
+            Some(RowKey { kind, scope: None, id: of_kind(rest)? })
+        }
+    }
+
     /// Whether `key` is where a row of a kind without scope lies, so that no two hashes can be the same row.
     pub(crate) fn is_at(&self, key: &str, kind: Kind, id: &str) -> bool {
         let is = |rows: &str, id: &str| {
@@ -181,8 +198,28 @@ mod tests {
         }
 
         #[test]
+        fn s6_a_key_that_identifies_a_row_is_the_key_of_that_row_only(
+            zone in "[a:%]{1,3}",
+            scope in "[a:%3A*]{0,5}",
+            id in "[a:%3A*]{0,5}",
+            by_apim in any::<bool>(),
+        ) {
+            let keys = keys(&zone);
+            for key in [RowKey::scoped(Kind::ApiKey, &*scope, &*id), RowKey::new(Kind::Api, &*id)] {
+                let name = match (&key.scope, by_apim) {
+                    (_, false) => keys.row(&key),
+                    (Some(scope), true) => format!("distributed_event:{zone}:API:{scope}:API_KEY:{id}"),
+                    (None, true) => format!("distributed_event:{zone}:API:{id}"),
+                };
+                let found = keys.identify(key.kind, &name);
+                prop_assert!(found.is_none() || found == Some(key), "{name}");
+            }
+        }
+
+        #[test]
         fn any_key_may_be_asked_for_its_scope(key in "distributed_event:(z:)?(API:)?.{0,20}", id in ".{0,4}") {
             let _ = keys("z").scope_of(&key, Kind::ApiKey, &id);
+            let _ = keys("z").identify(Kind::ApiKey, &key);
         }
     }
 }

@@ -369,6 +369,21 @@ pub(crate) fn decode_row(keys: &ZoneKeys, key: &str, fields: RowFields) -> Decod
     }
 }
 
+/// Makes a row of what a search for the deployed rows of one kind found: key, zone and payload. `None`: the hash has to be
+/// looked at as a whole.
+pub(crate) fn decode_found(keys: &ZoneKeys, kind: Kind, key: &str, fields: RowFields) -> Option<Decoded> {
+    match &fields.zone {
+        Field::Valid(zone) if **zone == *keys.zone.as_str() => {}
+        _ => return Some(Decoded::Foreign),
+    }
+    let row_key = keys.identify(kind, key)?;
+    Some(match fields.payload {
+        Field::Valid(payload) => Decoded::Row(Row::deployed(row_key, payload)),
+        Field::Absent => Decoded::Malformed("`payload` is missing"),
+        Field::Invalid => Decoded::Malformed("`payload` is not UTF-8"),
+    })
+}
+
 /// Counts what a read left out, and says so once at its end.
 #[derive(Debug, Default)]
 pub(crate) struct Skipped {
