@@ -1,11 +1,30 @@
-//! `cargo xtask bench`: rows of the targets, each measured with its reference in the same run.
+//! `cargo xtask bench`: rows of the targets, each measured with its reference in the same run, on real servers.
+//!
+//! This process installs, builds and prints. What is measured runs in another one ([`measure`], a hidden command), built
+//! in release, so that our own code is never timed as a debug build. Nothing is asserted: a missed goal is printed,
+//! and the exit code says only whether it could be measured.
+
+mod build;
+mod line;
+mod machine;
+#[cfg(feature = "measure")]
+pub(crate) mod measure;
+mod report;
+
+use std::path::Path;
+use std::process::Command;
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+use zonegate_testkit::gateway::build_gateway;
+use zonegate_testkit::install;
 
-use crate::steps::Failure;
+use crate::steps::{Failure, Reporter, Steps, run_command};
+use line::Outcome;
+use machine::Machine;
 
 /// A row of the targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub(crate) enum Row {
     /// The primary publishes a full state into the zone store
     P1,
@@ -21,15 +40,160 @@ pub(crate) enum Row {
     All,
 }
 
+impl Row {
+    /// The rows that it stands for.
+    fn each(self) -> Vec<Self> {
+        match self {
+            Self::All => vec![Self::P1, Self::P2, Self::P3, Self::P6, Self::P8],
+            row => vec![row],
+        }
+    }
+
+    /// Its name in the table.
+    fn name(self) -> &'static str {
+        match self {
+            Self::P1 => "P1",
+            Self::P2 => "P2",
+            Self::P3 => "P3",
+            Self::P6 => "P6",
+            Self::P8 => "P8",
+            Self::All => "all",
+        }
+    }
+
+    /// What it is about, for the line that shows it at work.
+    fn title(self) -> &'static str {
+        match self {
+            Self::P1 => "publish a full state",
+            Self::P2 => "read it cold",
+            Self::P3 => "a change to 50 secondaries",
+            Self::P6 => "proxy against nginx",
+            Self::P8 => "loss of the primary",
+            Self::All => "",
+        }
+    }
+
+    /// Whether it needs the gateway's binary.
+    fn needs_gateway(self) -> bool {
+        matches!(self, Self::P6 | Self::P8)
+    }
+}
+
+/// How the outcome is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// A table, with what it says about itself
+    Table,
+    /// One JSON document on the standard output; progress goes to the standard error
+    Json,
+}
+
+/// Sizes and rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quickness {
+    /// Those that count.
+    Full,
+    /// Small: to see that it works.
+    Quick,
+}
+
 /// Options of `cargo xtask bench`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// What to measure
-    #[arg(value_enum, default_value = "all")]
+    #[arg(value_enum, default_value = "all", ignore_case = true)]
     pub(crate) row: Row,
+    /// Small sizes and few rounds: to see that it works
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// How to print the outcome
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) output: Output,
+    /// Cargo profile of what is measured; figures of any other than `release` say little
+    #[arg(long, default_value = "release")]
+    pub(crate) profile: String,
 }
 
 /// Measures and prints; judges nothing.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    Err(Failure::Other(format!("the benchmarks are not written yet ({options:?})")))
+    let rows = options.row.each();
+    let needs_gateway = rows.iter().any(|row| row.needs_gateway());
+    let quickness = if options.quick { Quickness::Quick } else { Quickness::Full };
+    let count = 2 + usize::from(needs_gateway) + rows.len();
+    let mut steps = match options.output {
+        Output::Table => Steps::new(count),
+        Output::Json => Steps::on_stderr(count),
+    };
+    steps.run("servers", "docs/testing.md says what the machine needs", |step| servers(step, &rows))?;
+    let mut gateway = None;
+    if needs_gateway {
+        steps.run("gateway binary", "mend the build", |step| {
+            let binary = build_gateway(&options.profile, &|line| step.tell(line))?;
+            let shown = binary.display().to_string();
+            gateway = Some(binary);
+            Ok::<_, zonegate_testkit::gateway::BuildError>(shown)
+        })?;
+    }
+    let mut measurer = None;
+    steps.run("what measures", "mend the build", |step| {
+        let binary = build::measurer(&options.profile, step)?;
+        let shown = binary.display().to_string();
+        measurer = Some(binary);
+        Ok::<_, build::BuildFailure>(shown)
+    })?;
+    let machine = Machine::look();
+    let mut outcomes = Vec::new();
+    for row in rows {
+        let hint = "what was printed is in .zonegate/logs; `cargo xtask bench <row> --quick` tries it again";
+        steps.run(&format!("{} {}", row.name(), row.title()), hint, |step| {
+            let measurer = measurer.as_deref().unwrap_or(Path::new("."));
+            let outcome = measure(row, quickness, measurer, gateway.as_deref(), step)?;
+            let met = outcome.lines.iter().filter(|line| line.met == Some(true)).count();
+            let goals = outcome.lines.iter().filter(|line| line.met.is_some()).count();
+            outcomes.push(outcome);
+            Ok::<_, String>(format!("{met} of {goals} goals met"))
+        })?;
+    }
+    match options.output {
+        Output::Table => report::print_table(&outcomes, &machine, quickness),
+        Output::Json => anstream::println!("{:#}", report::json(&outcomes, &machine, quickness)),
+    }
+    Ok(())
+}
+
+fn servers(step: &Reporter, rows: &[Row]) -> Result<String, install::InstallError> {
+    let tell = |what: &str| step.tell(what);
+    if rows.iter().any(|row| *row != Row::P6) {
+        install::redis_stack(&tell)?;
+    }
+    if rows.contains(&Row::P6) {
+        install::nginx(&tell)?;
+        install::wrk(&tell)?;
+    }
+    Ok("in .zonegate".to_owned())
+}
+
+/// Runs the measuring process of one row.
+fn measure(
+    row: Row,
+    quickness: Quickness,
+    measurer: &Path,
+    gateway: Option<&Path>,
+    step: &Reporter,
+) -> Result<Outcome, String> {
+    let mut command = Command::new(measurer);
+    command.args(["measure", &row.name().to_lowercase()]);
+    if quickness == Quickness::Quick {
+        command.arg("--quick");
+    }
+    if let Some(gateway) = gateway {
+        command.arg("--gateway").arg(gateway);
+    }
+    let mut outcome = None;
+    run_command(&format!("bench {}", row.name()), &mut command, |line| match Outcome::find(line) {
+        Some(found) => outcome = Some(found),
+        None => step.tell(line.trim()),
+    })
+    .map_err(|failure| failure.to_string())?;
+    outcome.ok_or_else(|| "it ended well and said nothing".to_owned())
 }

@@ -28,6 +28,10 @@ enum Command {
     Test(test::Options),
     /// Measures rows of the targets against their references, on real servers
     Bench(bench::Options),
+    /// Measures one row; started by `bench`, in a release build of its own
+    #[cfg(feature = "measure")]
+    #[command(hide = true)]
+    Measure(bench::measure::Options),
     /// Fails on a dependency, a licence or a source file that breaks the rules of ARCHITECTURE.md
     CheckLayers,
     /// Runs seeded histories of the sync core with faults, or one of them again
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        #[cfg(feature = "measure")]
+        Command::Measure(options) => bench::measure::run(&options),
         Command::CheckLayers => check_layers::run(),
         Command::Simulate(options) => simulate::run(&options),
     };

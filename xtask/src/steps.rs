@@ -42,6 +42,7 @@ pub(crate) struct Steps {
     done: usize,
     whole: Stopwatch,
     terminal: bool,
+    on_stderr: bool,
 }
 
 /// What a running step tells about itself.
@@ -65,7 +66,21 @@ impl Reporter {
 impl Steps {
     /// A run of `count` steps.
     pub(crate) fn new(count: usize) -> Self {
-        Self { count, done: 0, whole: Stopwatch::start(), terminal: io::stderr().is_terminal() }
+        let terminal = io::stderr().is_terminal();
+        Self { count, done: 0, whole: Stopwatch::start(), terminal, on_stderr: false }
+    }
+
+    /// The same, leaving the standard output to what the command is about.
+    pub(crate) fn on_stderr(count: usize) -> Self {
+        Self { on_stderr: true, ..Self::new(count) }
+    }
+
+    fn print(&self, line: &str) {
+        if self.on_stderr {
+            anstream::eprintln!("{line}");
+        } else {
+            anstream::println!("{line}");
+        }
     }
 
     /// Runs one step. It answers with a remark for its line, or with what went wrong; `hint` says what to do then.
@@ -80,18 +95,18 @@ impl Steps {
         let watch = Stopwatch::start();
         let bar = if self.terminal { spinner(&label) } else { ProgressBar::hidden() };
         if !self.terminal {
-            anstream::println!("{label} …");
+            self.print(&format!("{label} …"));
         }
         let reporter = Reporter { bar };
         let result = work(&reporter);
         reporter.bar.finish_and_clear();
         match result {
             Ok(remark) => {
-                anstream::println!("{label:<44} \x1b[32mok\x1b[0m {:>12}   {remark}", watch.text());
+                self.print(&format!("{label:<44} \x1b[32mok\x1b[0m {:>12}   {remark}", watch.text()));
                 Ok(())
             }
             Err(reason) => {
-                anstream::println!("{label:<44} \x1b[31mfailed\x1b[0m {:>8}", watch.text());
+                self.print(&format!("{label:<44} \x1b[31mfailed\x1b[0m {:>8}", watch.text()));
                 Err(Failure::Step {
                     step: name.to_owned(),
                     reason: reason.to_string(),
