@@ -54,6 +54,10 @@ pub(crate) struct Unit {
     /// The first record is the API (product) or entity itself. Empty before the first deployment and after a purge.
     records: Vec<Record>,
     pub(crate) versions: Vec<Version>,
+    /// Its definition cannot be understood now: gateways are to keep what they know of it (S3).
+    pub(crate) broken: bool,
+    /// That was so at some time.
+    pub(crate) ever_broken: bool,
     /// A transaction that is not committed yet holds the unit's locks.
     locked: bool,
     next_record: u32,
@@ -132,8 +136,16 @@ impl Repository {
     fn add(&mut self, id: String, kind: Kind) {
         let id: Arc<str> = id.into();
         self.by_id.insert(Arc::clone(&id), self.units.len());
-        let unit =
-            Unit { id, kind, records: Vec::new(), versions: Vec::new(), locked: false, next_record: 1 };
+        let unit = Unit {
+            id,
+            kind,
+            records: Vec::new(),
+            versions: Vec::new(),
+            broken: false,
+            ever_broken: false,
+            locked: false,
+            next_record: 1,
+        };
         self.units.push(unit);
     }
 
@@ -145,6 +157,11 @@ impl Repository {
     /// Whether a unit is a single entity.
     pub(crate) fn is_alone(&self, unit: usize) -> bool {
         !matches!(self.units[unit].kind, Kind::Api | Kind::ApiProduct)
+    }
+
+    /// Whether some definition cannot be understood now, so that what is to be served depends on what was known.
+    pub(crate) fn has_broken(&self) -> bool {
+        self.units.iter().any(|unit| unit.broken)
     }
 
     /// Digests of everything that is to be active now.

@@ -205,6 +205,12 @@ impl Served {
             place.version += ahead;
             return Ok(());
         }
+        // Of a definition that cannot be understood, what is known stays, with later changes of its keys: no version
+        // that the repository ever had. Who never knew it does not have it, and as primary of a store that is not whole
+        // takes it from the others too; S3 does not say more about that yet.
+        if repository.units[unit].ever_broken {
+            return Ok(());
+        }
         let id = &repository.units[unit].id;
         let older =
             versions[..place.version].iter().rposition(|version| version.signature == place.signature);
@@ -232,7 +238,7 @@ impl Served {
         repository.units.iter().enumerate().find_map(|(index, unit)| {
             let signature = self.places.get(index).map_or(0, |place| place.signature);
             let latest = unit.versions.last()?;
-            (latest.signature != signature).then(|| {
+            (latest.signature != signature && !unit.broken).then(|| {
                 let version = self.places.get(index).map_or(0, |place| place.version);
                 format!(
                     "{} is served in version {version} of {}, the latest being {:?} old",

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::mutant::Mutant;
+
 /// A promise, by its number in `guarantees.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Guarantee {
@@ -39,11 +41,14 @@ impl fmt::Display for Guarantee {
 /// A broken promise, with all that is needed to see it again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "seed {seed}, step {step}, at {at:?}: {guarantee} is broken: {what}\n  replay it with: cargo xtask simulate --replay {seed}"
+    "seed {seed}, step {step}, at {at:?}: {guarantee} is broken: {what}\n  replay it with: cargo xtask simulate --replay {seed}{}",
+    mutant.map(|mutant| format!(" --mutant {mutant}")).unwrap_or_default()
 )]
 pub struct Violation {
     /// The seed of the history.
     pub seed: u64,
+    /// The rule that was broken on purpose.
+    pub mutant: Option<Mutant>,
     /// The number of the event after which it was seen.
     pub step: u64,
     /// The virtual time of that event.

@@ -231,6 +231,7 @@ impl World {
             if let Err(finding) = outcome {
                 return Err(Violation {
                     seed: self.seed,
+                    mutant: self.options.mutant,
                     step: self.step,
                     at: self.now,
                     guarantee: finding.guarantee,

@@ -12,7 +12,7 @@ fn threads() -> usize {
 }
 
 fn said(report: &Report) -> String {
-    report.violations.iter().map(|violation| format!("{violation}\n")).collect()
+    report.violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -50,7 +50,11 @@ impl AllRead {
         }
         let units = (self.next..end).filter_map(|step| order(repository, step));
         let units = units.map(|index| &repository.units[index]).filter(|unit| unit.is_deployed());
-        let changes = units.map(|unit| unit.whole(&unit.records[0])).collect();
+        let changes = units.map(|unit| {
+            let record = &unit.records[0];
+            if unit.broken { refused(record) } else { unit.whole(record) }
+        });
+        let changes = changes.collect();
         self.next = end;
         Some(changes)
     }
@@ -92,9 +96,13 @@ impl WindowRead {
             unit.records.iter().enumerate().filter(|(_, record)| self.is_news(record, mutant)).collect();
         match news.as_slice() {
             [] => {}
+            several if unit.broken => {
+                for (position, record) in several {
+                    changes.push(if *position == 0 { refused(record) } else { alone(record) });
+                }
+            }
             [(position, record)] if *position > 0 => {
-                let stamp = Stamp { record: Arc::clone(&record.name), at: record.at };
-                changes.push(StampedChange { stamp, change: Change::Rows(vec![record.row()]) });
+                changes.push(alone(record));
             }
             several => {
                 for (_, record) in several {
@@ -109,6 +117,19 @@ impl WindowRead {
             }
         }
     }
+}
+
+/// A record by itself.
+fn alone(record: &Record) -> StampedChange {
+    let stamp = Stamp { record: Arc::clone(&record.name), at: record.at };
+    StampedChange { stamp, change: Change::Rows(vec![record.row()]) }
+}
+
+/// A definition that cannot be understood.
+fn refused(record: &Record) -> StampedChange {
+    let stamp = Stamp { record: Arc::clone(&record.name), at: record.at };
+    let reason = "broken on purpose".to_owned();
+    StampedChange { stamp, change: Change::Refused { key: record.key.clone(), reason } }
 }
 
 impl Unit {

@@ -25,6 +25,8 @@ pub(crate) enum WriteKind {
     Close,
     /// A key is revoked.
     Revoke,
+    /// Deploys with a definition that cannot be understood.
+    Break,
     /// The record is saved again without a difference in what it says.
     Touch,
 }
@@ -48,7 +50,8 @@ impl WriteKind {
             45..60 => Self::Subscribe,
             60..70 => Self::ChangeSubscription,
             70..80 => Self::Close,
-            80..95 => Self::Revoke,
+            80..92 => Self::Revoke,
+            92..95 => Self::Break,
             _ => Self::Touch,
         }
     }
@@ -77,6 +80,11 @@ impl Repository {
             WriteKind::Undeploy | WriteKind::Purge if deployed => self.set(unit, 0, at, false),
             // The records of an undeployed unit go without a trace; whoever missed the removal must find out alone.
             WriteKind::Purge => self.units[unit].records.clear(),
+            WriteKind::Break if deployed && scoped => {
+                let unit = &mut self.units[unit];
+                (unit.broken, unit.ever_broken) = (true, true);
+                unit.records[0].at = at.max(unit.records[0].at + 1);
+            }
             WriteKind::Touch if deployed => {
                 let record = &mut self.units[unit].records[0];
                 record.at = at.max(record.at + 1);
@@ -146,6 +154,9 @@ impl Repository {
     fn set(&mut self, unit: usize, record: usize, at: i64, active: bool) {
         self.serial += 1;
         let serial = self.serial;
+        if record == 0 {
+            self.units[unit].broken = false;
+        }
         let Some(record) = self.units[unit].records.get_mut(record) else { return };
         record.at = at.max(record.at + 1);
         record.payload = active.then(|| {

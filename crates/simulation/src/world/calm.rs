@@ -124,7 +124,11 @@ impl World {
 
     /// The first thing that is not as it must be when nothing goes wrong any more.
     fn trouble(&self) -> Option<Finding> {
-        let expected = self.repository.digests();
+        // Where a definition cannot be understood, all are to have the same of it, whatever that is.
+        let expected = match self.store.manifest() {
+            Some(manifest) if self.repository.has_broken() => manifest.digests,
+            _ => self.repository.digests(),
+        };
         for gateway in &self.gateways {
             let Some(process) = &gateway.process else {
                 return Some(Finding::new(Guarantee::Conduct, "a gateway is not running"));
@@ -132,8 +136,9 @@ impl World {
             if !process.ready {
                 return Some(Finding::new(Guarantee::A4, format!("{} does not become ready", process.node)));
             }
-            if *process.served.digests() != expected {
-                let what = process.served.first_difference(&self.repository).unwrap_or_default();
+            let difference = process.served.first_difference(&self.repository);
+            if *process.served.digests() != expected || difference.is_some() {
+                let what = difference.unwrap_or_default();
                 let what = format!("{} does not get to the repository's state: {what}", process.node);
                 return Some(Finding::new(Guarantee::S5, what));
             }
