@@ -149,7 +149,7 @@ fn build(step: &Reporter) -> Result<PathBuf, DemoError> {
             step.print(&format!("        {what}"));
         }
     };
-    Ok(build_gateway("demo", &tell)?)
+    Ok(build_gateway("dev", &tell)?)
 }
 
 /// Prints the table and the totals.

@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     steps.run("servers", "docs/testing.md says what the machine needs", servers)?;
     let mut binary = PathBuf::new();
     steps.run("gateway binary", "mend the build", |step| {
-        binary = build_gateway("demo", &|line| step.tell(line))?;
+        binary = build_gateway("dev", &|line| step.tell(line))?;
         Ok::<_, zonegate_testkit::gateway::BuildError>(binary.display().to_string())
     })?;
 

@@ -81,6 +81,10 @@ pub enum LoggingError {
     Installed,
 }
 
+/// What is never logged, whatever the operator asks for: the Redis driver writes commands and answers, keys of clients
+/// among them, in clear text (L3). What matters of it, the zone store's adapter says itself.
+const NEVER: &str = "rustis=off";
+
 impl LogSettings {
     /// Levels by part of the program, as the technical API shows them; `ROOT` is everything else.
     pub fn levels(&self) -> Result<BTreeMap<String, String>, InvalidFilter> {
@@ -95,7 +99,7 @@ impl LogSettings {
 
     fn parse(&self) -> Result<EnvFilter, InvalidFilter> {
         EnvFilter::builder()
-            .parse(&self.filter)
+            .parse(format!("{},{NEVER}", self.filter))
             .map_err(|error| InvalidFilter { filter: self.filter.clone(), problem: error.to_string() })
     }
 

@@ -16,7 +16,7 @@ const BINARY_VARIABLE: &str = "ZONEGATE_BINARY";
 pub enum BuildError {
     /// Nothing was built.
     #[error(
-        "no zonegate binary in {target} (demo, debug or release): run `cargo build -p zonegate --profile demo` first, or name one in {BINARY_VARIABLE}"
+        "no zonegate binary in {target} (debug or release): run `cargo build -p zonegate` first, or name one in {BINARY_VARIABLE}"
     )]
     Missing {
         /// The target folder.
@@ -49,7 +49,7 @@ pub fn gateway_binary() -> Result<PathBuf, BuildError> {
         return Ok(path.into());
     }
     let target = target_folder();
-    let built = ["demo", "debug", "release"].map(|profile| target.join(profile).join("zonegate"));
+    let built = ["debug", "release"].map(|profile| target.join(profile).join("zonegate"));
     let age = |path: &PathBuf| fs::metadata(path).and_then(|found| found.modified()).ok();
     let newest = built.into_iter().filter(|path| path.exists()).max_by_key(age);
     newest.ok_or(BuildError::Missing { target })
