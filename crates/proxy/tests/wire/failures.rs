@@ -376,3 +376,30 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
     let response = client.receive();
     assert_eq!((response.status, response.body.as_str()), (413, "big"));
 }
+
+#[test]
+fn a_connection_on_which_a_request_was_not_finished_is_never_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let count = accepted.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            count.fetch_add(1, Ordering::SeqCst);
+            std::thread::spawn(move || {
+                // Answers whatever comes at once, and would take the next request for the rest of a body.
+                let mut buffer = [0; 4096];
+                while matches!(std::io::Read::read(&mut stream, &mut buffer), Ok(length) if length > 0) {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+                }
+            });
+        }
+    });
+    let gateway = gateway(&format!("http://{address}"), json!({}));
+    let mut unfinished = gateway.connect();
+    unfinished.send("POST /test HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    assert_eq!(unfinished.receive().body, "ok");
+    assert_eq!(gateway.get("/test", "").body, "ok");
+    assert_eq!(accepted.load(Ordering::SeqCst), 2);
+}
