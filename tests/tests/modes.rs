@@ -24,6 +24,35 @@ async fn a_lone_gateway_reads_the_repository_for_itself_and_needs_no_store() -> 
 }
 
 #[tokio::test]
+async fn z2_only_the_primary_connects_to_the_repository() -> Result<(), Failure> {
+    let mut zone = Zone::on_postgresql("centre").await?;
+    zone.deploy_with_key("one").await?;
+    let Repository::Postgresql { server, .. } = &zone.repository else { unreachable!() };
+    let mut ways = Vec::new();
+    for _ in 0..3 {
+        // Each gateway has a way of its own to the repository, so that it can be seen who takes it.
+        let way = TcpProxy::start(server.address())?;
+        let url =
+            server.jdbc_url("gravitee").replace(&server.address().to_string(), &way.address().to_string());
+        ways.push((way, url));
+    }
+    for (_, url) in &ways {
+        let options = zone.options().set("management.jdbc.url", url);
+        zone.gateways.push(Gateway::start(options)?);
+    }
+    zone.wait_ready().await?;
+    zone.wait_status("/one", Some("secret-one"), 200).await?;
+    let primary = zone.wait_primary(None).await?;
+    zone.management.revoke_key("key-one").await?;
+    zone.wait_status("/one", Some("secret-one"), 401).await?;
+    for (index, (way, _)) in ways.iter().enumerate() {
+        let connected = way.accepted_connections() > 0;
+        assert_eq!(connected, index == primary, "gateway {index}; gateway {primary} is primary");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn z3_a_primary_that_is_cut_off_is_replaced_and_follows_when_it_is_back() -> Result<(), Failure> {
     let mut zone = Zone::on_sqlite("cut-off").await?;
     zone.management.deploy_api(&zone.keyless("one")).await?;
