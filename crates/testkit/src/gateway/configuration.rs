@@ -25,12 +25,8 @@ impl GatewayOptions {
     /// A lone gateway without a repository.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let options = Self {
-            name: name.to_owned(),
-            environment: Vec::new(),
-            binary: None,
-            settings: BTreeMap::new(),
-        };
+        let options =
+            Self { name: name.to_owned(), environment: Vec::new(), binary: None, settings: BTreeMap::new() };
         options
             .set("http.host", "127.0.0.1")
             .set("services.core.http.enabled", "true")

@@ -36,8 +36,8 @@ const INDEX: [&str; 16] = [
     "updatedAt",
     "NUMERIC",
 ];
-/// As many numbers as `redis-benchmark` can put into a key, so that hardly two are equal.
-const KEY_SPACE: &str = "999999999999";
+/// As many numbers as `redis-benchmark` can put into a key (a C `int`), so that hardly two are equal.
+const KEY_SPACE: &str = "2000000000";
 /// What it replaces by one of them, twelve digits long.
 const PLACE: &str = "__rand_int__";
 
