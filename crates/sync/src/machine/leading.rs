@@ -1,16 +1,18 @@
 //! The primary's side towards the store: find out what it holds, compare, and write what is missing, fenced.
 //! Keeps Z1 (by the grant in each write), Z4 (a promotion resumes), Z6 (the store is refilled), A2 (serving goes on).
 
-use std::collections::BTreeMap;
+mod publish;
+mod survey;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonegate_model::{Digest, Digests, Revision, Row, RowKey, StoreId};
+use zonegate_model::{Digest, Digests, Revision, RowKey, StoreId};
 
 use super::Machine;
 use super::pending::Pending;
-use crate::command::{CallId, FullReadReason, Note, StoreReply, StoreRequest};
-use crate::port::{Batch, Grant, Manifest, ReadMethod, StoreError, Synced, WriteOutcome};
+use crate::command::{CallId, StoreReply, StoreRequest};
+use crate::port::{Batch, Grant, Manifest, StoreError, Synced, WriteOutcome};
 use crate::random::BackOff;
 
 /// What this node does as primary.
@@ -197,90 +199,6 @@ impl Machine {
         }
     }
 
-    /// Writes the next batch, or records the time read up to. Answers whether a call was made.
-    fn publish(&mut self) -> bool {
-        let Some(leader) = &mut self.leadership else { return false };
-        let Some(stored) = &leader.stored else { return false };
-        if leader.gate != Gate::Open || !self.active {
-            return false;
-        }
-        let before = stored.manifest.as_ref();
-        let never_whole = before.is_none_or(|manifest| manifest.whole == Revision(0));
-        let must_close = before.is_none_or(|manifest| manifest.whole != manifest.revision);
-        let limits = (self.settings.batch_rows, self.settings.batch_bytes);
-        let cut = leader.pending.cut(&self.table, &stored.digests, limits.0, limits.1);
-        let (rows, digests, whole, last, partial) = match cut {
-            Some(cut) => {
-                let partial = cut.partial();
-                (cut.rows, cut.digests, cut.whole, cut.last, partial)
-            }
-            None if must_close || leader.new_store => (Vec::new(), stored.digests, true, true, None),
-            None => return self.record_synced(),
-        };
-        let epoch = leader.grant.epoch;
-        let own = self.synced.unwrap_or(Synced { from: -1, to: 0, reads: 0 });
-        let manifest = match before {
-            Some(manifest) if !leader.new_store => {
-                let revision = manifest.revision.next();
-                // A store that was never whole becomes so only when nothing is missing (A4).
-                let whole = whole && (!never_whole || last);
-                let synced = if last { own } else { manifest.synced };
-                Manifest {
-                    store: manifest.store,
-                    revision,
-                    whole: if whole { revision } else { manifest.whole },
-                    epoch,
-                    digests,
-                    synced,
-                }
-            }
-            _ => {
-                let known = before.map_or(Revision(0), |manifest| manifest.revision);
-                let applied = self.applied.map_or(Revision(0), |(_, revision)| revision);
-                let revision = known.max(applied).next();
-                Manifest {
-                    store: StoreId(self.random.next_u128()),
-                    revision,
-                    whole: if last { revision } else { Revision(0) },
-                    epoch,
-                    digests,
-                    synced: own,
-                }
-            }
-        };
-        let batch = Box::new(Batch {
-            node: self.settings.node.clone(),
-            grant: leader.grant,
-            expected: before.map(|manifest| (manifest.store, manifest.revision)),
-            log_rows: manifest.whole != Revision(0),
-            manifest,
-            rows,
-        });
-        let call = self.call_store(StoreRequest::Write(batch.clone()));
-        if let Some(leader) = &mut self.leadership {
-            leader.went_on = false;
-            leader.call = Some((call, LeaderCall::Write(batch, partial)));
-        }
-        true
-    }
-
-    fn record_synced(&mut self) -> bool {
-        let Some(leader) = &self.leadership else { return false };
-        let recorded = leader.stored.as_ref().and_then(|stored| stored.manifest.as_ref()).map(|m| m.synced);
-        let (Some(recorded), Some(synced)) = (recorded, self.synced) else { return false };
-        if recorded == synced {
-            return false;
-        }
-        let request =
-            StoreRequest::RecordSynced { node: self.settings.node.clone(), grant: leader.grant, synced };
-        let call = self.call_store(request);
-        if let Some(leader) = &mut self.leadership {
-            leader.went_on = false;
-            leader.call = Some((call, LeaderCall::Record(synced)));
-        }
-        true
-    }
-
     pub(super) fn on_leader_reply(&mut self, reply: StoreReply) {
         if let StoreReply::Rows(rows) = reply {
             self.compare_rows(&rows);
@@ -356,222 +274,9 @@ impl Machine {
         }
     }
 
-    /// Decides what to do about what the store holds.
-    fn surveyed(&mut self, found: Option<Manifest>) {
-        let Some(leader) = &mut self.leadership else { return };
-        if let Some(manifest) = &found {
-            self.election.saw_epoch(manifest.epoch);
-        }
-        let place = found.as_ref().map(|manifest| (manifest.store, manifest.revision));
-        // The outcome of a write that was in doubt.
-        let was_in_doubt = leader.in_doubt.is_some();
-        if let Some(batch) = leader.in_doubt.take()
-            && let Some(manifest) = &found
-            && place == Some((batch.manifest.store, batch.manifest.revision))
-            && manifest.digests == batch.manifest.digests
-            && manifest.epoch == batch.manifest.epoch
-        {
-            let partial = partial_after(&batch);
-            self.written(*batch, partial);
-            return;
-        }
-        if was_in_doubt && found.is_none() {
-            // Without a manifest nothing tells whether the write was done after all.
-            leader.stored = None;
-        }
-        if let Some(stored) = &leader.stored {
-            let known = stored.manifest.as_ref().map(|manifest| (manifest.store, manifest.revision));
-            let same = known == place
-                && found.as_ref().is_none_or(|manifest| {
-                    Some(manifest.digests) == stored.manifest.as_ref().map(|known| known.digests)
-                });
-            if same {
-                leader.phase = Phase::Steady;
-                return;
-            }
-            self.note(Note::StoreChanged { known, found: place });
-        }
-        let known = self.known_position();
-        let Some(leader) = &self.leadership else { return };
-        let has_written = leader.stored.is_some();
-        // Nobody else has written since this grant, so a read that began under it is newer than whatever lies there.
-        // Under a later grant somebody may have written in between.
-        let imported = leader.imported == Some(leader.grant);
-        let Some(manifest) = found else {
-            // Emptied, or never filled, or only ever written by an APIM gateway.
-            if self.active {
-                self.verify(None, true, Gate::Attempt);
-            } else {
-                self.import_first(None);
-            }
-            return;
-        };
-        let same_store = known.is_some_and(|(store, _)| store == manifest.store)
-            && (has_written || manifest.epoch >= self.applied_epoch);
-        let ahead = known.is_some_and(|(_, revision)| revision > manifest.revision);
-        let settled = manifest.whole == manifest.revision;
-        let foreign = manifest.epoch > self.applied_epoch;
-        if !self.active {
-            if settled { self.catch_up(&manifest) } else { self.import_first(Some(manifest)) }
-        } else if same_store && ahead && (imported || !foreign) {
-            // Rolled back. What this node has is newer; another store id tells everybody that history was left.
-            self.verify(Some(&manifest), true, Gate::Attempt);
-        } else if imported {
-            self.verify(Some(&manifest), false, Gate::Open);
-        } else if !same_store || has_written || ahead || !self.may_follow_from_here(&manifest) {
-            // This node went on by itself, or history went on without it: neither state is known to be the newer one.
-            self.import_first(Some(manifest));
-        } else if known.is_some_and(|(_, revision)| revision == manifest.revision) {
-            if manifest.digests == *self.table.digests() {
-                self.steady(manifest, &BTreeMap::new());
-            } else {
-                // The same place in another branch of history.
-                self.import_first(Some(manifest));
-            }
-        } else {
-            self.catch_up(&manifest);
-        }
-    }
-
-    /// The last place in the store's history that this node knows.
-    fn known_position(&self) -> Option<(StoreId, Revision)> {
-        let stored = self.leadership.as_ref().and_then(|leader| leader.stored.as_ref());
-        let written = stored.and_then(|stored| stored.manifest.as_ref()).map(|m| (m.store, m.revision));
-        written.or(self.applied)
-    }
-
-    fn catch_up(&mut self, manifest: &Manifest) {
-        self.abandon_import();
-        if let Some(leader) = &mut self.leadership {
-            leader.phase = Phase::CatchUp { store: manifest.store, revision: manifest.revision };
-            leader.stored = None;
-            leader.set_aside = Some(manifest.clone());
-            self.reader_catches_up(manifest.clone());
-        }
-    }
-
-    /// The reader stands where the store stands. `open`: rows of a unit that the last primary did not finish, with
-    /// what the store holds of them.
-    pub(super) fn caught_up(&mut self, manifest: Manifest, open: &BTreeMap<RowKey, Option<Digest>>) {
-        self.pause_reader();
-        self.steady(manifest, open);
-    }
-
-    /// The reader cannot get to where the store stands.
-    pub(super) fn cannot_catch_up(&mut self) {
-        self.pause_reader();
-        let found = self.leadership.as_mut().and_then(|leader| leader.set_aside.take());
-        self.import_first(found);
-    }
-
     /// Reading failed while catching up.
     pub(super) fn leader_lost_reader(&mut self) {
         self.leader_retries();
-    }
-
-    fn steady(&mut self, manifest: Manifest, open: &BTreeMap<RowKey, Option<Digest>>) {
-        let Some(leader) = &mut self.leadership else { return };
-        leader.pending = Pending::default();
-        if manifest.whole != manifest.revision {
-            leader.pending.mark_unsettled();
-        }
-        for (key, in_store) in open {
-            leader.pending.found(key, *in_store, &self.table);
-        }
-        let synced = manifest.synced;
-        leader.stored = Some(Stored { digests: manifest.digests, manifest: Some(manifest) });
-        leader.phase = Phase::Steady;
-        self.synced =
-            Some(self.synced.map_or(synced, |own| Synced { reads: own.reads.max(synced.reads), ..synced }));
-    }
-
-    fn import_first(&mut self, found: Option<Manifest>) {
-        if let Some(leader) = &mut self.leadership {
-            leader.set_aside = found;
-            leader.phase = Phase::ImportFirst;
-            leader.stored = None;
-            leader.gate = Gate::Success;
-            self.importer_wants_everything();
-        }
-    }
-
-    fn verify(&mut self, manifest: Option<&Manifest>, new_store: bool, gate: Gate) {
-        // Two passes over the state would take each other's marks for their own.
-        self.abandon_import();
-        let Some(leader) = &mut self.leadership else { return };
-        let before = manifest.map(|manifest| (manifest.store, manifest.revision));
-        leader.phase = Phase::Verify { before, found: Digests::default() };
-        leader.new_store = new_store;
-        if leader.gate != Gate::Open || gate == Gate::Success {
-            leader.gate = gate;
-        }
-        leader.pending = Pending::default();
-        leader.stored = None;
-        self.table.begin_pass();
-        let call = self.call_store(StoreRequest::Read(ReadMethod::Scan));
-        self.counters.full_reads += 1;
-        self.note(Note::FullRead { reason: FullReadReason::Verification, method: ReadMethod::Scan });
-        if let Some(leader) = &mut self.leadership {
-            leader.call = Some((call, LeaderCall::VerifyRead));
-        }
-    }
-
-    fn compare_rows(&mut self, rows: &[Row]) {
-        let Some(leader) = &mut self.leadership else { return };
-        let Phase::Verify { found, .. } = &mut leader.phase else { return };
-        for row in rows {
-            let Some(digest) = row.digest() else { continue };
-            // A read may bring a row twice.
-            let again = self.table.mark(&row.key).unwrap_or_else(|| leader.pending.knows(&row.key));
-            if again {
-                continue;
-            }
-            found[row.key.kind].add(digest);
-            leader.pending.found(&row.key, Some(digest), &self.table);
-        }
-    }
-
-    fn verified(&mut self, manifest: Option<Manifest>) {
-        let Some(leader) = &mut self.leadership else { return };
-        let Phase::Verify { before, found } = leader.phase else { return };
-        if before != manifest.as_ref().map(|manifest| (manifest.store, manifest.revision)) {
-            leader.phase = Phase::Survey;
-            leader.next_at = self.now.elapsed;
-            return;
-        }
-        for key in self.table.unseen() {
-            leader.pending.found(&key, None, &self.table);
-        }
-        leader.verified_at = Some(self.now.elapsed);
-        leader.unconfirmed = true;
-        let whole = manifest.as_ref().is_some_and(|manifest| manifest.whole == manifest.revision);
-        if manifest.is_some() && (!whole || !leader.pending.is_empty()) {
-            leader.pending.mark_unsettled();
-        }
-        leader.stored = Some(Stored { manifest, digests: found });
-        leader.phase = Phase::Steady;
-        leader.next_at = self.now.elapsed + self.settings.poll_interval;
-        let differences = leader.pending.len() as u64;
-        self.counters.verifications += 1;
-        self.note(Note::Verified { differences });
-    }
-
-    fn written(&mut self, batch: Batch, partial: Option<Arc<str>>) {
-        let Some(leader) = &mut self.leadership else { return };
-        leader.back_off.reset();
-        leader.phase = Phase::Steady;
-        leader.new_store = false;
-        leader.unconfirmed = false;
-        leader.pending.written(&batch.rows, partial, &self.table);
-        let Manifest { store, revision, whole, epoch, digests, .. } = batch.manifest;
-        leader.stored = Some(Stored { digests, manifest: Some(batch.manifest) });
-        let clean = leader.pending.is_empty() && !leader.went_on;
-        self.applied = clean.then_some((store, revision));
-        self.applied_epoch = epoch;
-        self.counters.batches += 1;
-        self.counters.rows_written += batch.rows.len() as u64;
-        let rows = batch.rows.len() as u64;
-        self.note(Note::Published { revision, rows, whole: whole == revision });
     }
 
     /// A row of the state has changed while this node is primary.
@@ -609,43 +314,7 @@ impl Machine {
         }
     }
 
-    /// The repository, which would tell who is right, does not answer.
-    fn leader_without_repository(&mut self) {
-        if !self.active {
-            // A member that has a state can do more with the lease than this node.
-            if self.other_member_has_state() {
-                self.give_lease_away();
-            }
-            return;
-        }
-        let Some(leader) = &mut self.leadership else { return };
-        // A store that is whole serves those that start; it waits until the repository is back. One that nobody can
-        // start from is replaced by what this node serves, as another store, so that members with more keep theirs.
-        let unusable = leader.set_aside.as_ref().is_some_and(|manifest| manifest.whole != manifest.revision);
-        if unusable && let Some(manifest) = leader.set_aside.take() {
-            self.verify(Some(&manifest), true, Gate::Open);
-        }
-    }
-
-    /// A member could not prove a read of the store: compare, if that was not done just now (Z7).
-    pub(super) fn member_suspects(&mut self, pause: Duration) {
-        let Some(leader) = &mut self.leadership else { return };
-        let recently = leader.verified_at.is_some_and(|at| self.now.elapsed.saturating_sub(at) < pause);
-        if leader.phase == Phase::Steady && leader.call.is_none() && leader.pending.is_empty() && !recently {
-            let manifest = leader.stored.take().and_then(|stored| stored.manifest);
-            self.verify(manifest.as_ref(), false, Gate::Open);
-        }
-    }
-
     pub(super) fn leads_steadily(&self) -> bool {
         self.leadership.as_ref().is_some_and(|leader| leader.phase == Phase::Steady)
     }
-}
-
-/// The unit that a batch leaves half written, as far as the batch itself tells.
-fn partial_after(batch: &Batch) -> Option<Arc<str>> {
-    if batch.manifest.whole == batch.manifest.revision {
-        return None;
-    }
-    batch.rows.last().and_then(|row| row.key.unit().cloned())
 }
