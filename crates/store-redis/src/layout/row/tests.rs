@@ -1,3 +1,5 @@
+//! What the row decoder makes of rows, its own and hostile ones.
+
 use proptest::prelude::*;
 use serde::de::IntoDeserializer;
 use serde::de::value::{BytesDeserializer, Error, MapDeserializer, SeqDeserializer};
