@@ -198,9 +198,9 @@ fn judge(story: &Story, error: Option<DemoError>) -> Result<(), Failure> {
         let _ = writeln!(text, "\n{complaint}");
     }
     let gateway = gateway.or_else(|| complaints.first().map(|complaint| complaint.gateway.clone()));
-    if let Some((name, tail)) = gateway.and_then(|name| {
-        Some((story.zone.log_tail(&name, LOG_LINES)?, name)).map(|(tail, name)| (name, tail))
-    }) {
+    if let Some(name) = gateway
+        && let Some(tail) = story.zone.log_tail(&name, LOG_LINES)
+    {
         let _ = writeln!(text, "\nthe end of {name}'s log:\n{tail}");
     }
     match logs {

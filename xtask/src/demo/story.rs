@@ -113,6 +113,7 @@ impl Story {
                 Ok(())
             }
             Err(error) => {
+                self.screen.say(&format!("\x1b[31m✗\x1b[0m {name}: {error} ({promises})"));
                 self.outcome.broken(name, promises, "not as expected; see below");
                 Err(error)
             }
