@@ -102,6 +102,7 @@ impl ApiGateway {
 /// Writes the two APIs.
 async fn fill(url: &str, upstream: SocketAddr) -> Result<(), MeasureError> {
     let management = ManagementWriter::connect(url).await?;
+    management.create_schema().await?;
     let target = format!("http://{upstream}/");
     // APIM's default of connections to an endpoint is less than the load's.
     let group = json!([{

@@ -70,10 +70,10 @@ impl Nginx {
         fs::write(&file, configuration).map_err(prepare())?;
         let file = file.to_string_lossy().into_owned();
         let path = program.path.to_string_lossy().into_owned();
-        let mut words = wrapper.iter().map(|word| (*word).to_owned()).chain([path, "-c".into(), file]);
-        let first = words.next().unwrap_or_default();
-        let mut launch = Launch::new(name, Path::new(&first), &folder.path().join("log"));
-        launch.args = words.collect();
+        // It finds the wrapper, and becomes it.
+        let mut launch = Launch::new(name, Path::new("/usr/bin/env"), &folder.path().join("log"));
+        launch.args =
+            wrapper.iter().map(|word| (*word).to_owned()).chain([path, "-c".into(), file]).collect();
         launch.env = program.env();
         launch.folder = Some(folder.path().to_owned());
         let mut process = ServerProcess::start(launch)?;

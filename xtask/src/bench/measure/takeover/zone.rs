@@ -43,6 +43,7 @@ impl Zone {
         let upstream = Upstream::start().map_err(MeasureError::system("start an upstream"))?;
         let file = folder.path().join("gravitee.db");
         let management = ManagementWriter::connect(&format!("sqlite:{}", file.display())).await?;
+        management.create_schema().await?;
         for number in 0..APIS {
             let id = format!("api-{number}");
             management.deploy_api(&ApiSpec::v4(&id, format!("/{id}"), upstream.url()).keyless()).await?;
