@@ -71,9 +71,10 @@ pub(crate) struct Options {
 /// Runs the demo; fails when a promise that it shows was not kept.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let record = Arc::new(Record::new(Stopwatch::of_command()));
+    let mut before = Before { commands: record.elapsed(), ..Before::default() };
     let runtime =
         Runtime::new().map_err(|error| Failure::Other(format!("cannot start a runtime: {error}")))?;
-    let (zone, building) = prepare(options, &runtime)?;
+    let zone = prepare(options, &runtime, &mut before)?;
     let screen = Arc::new(Screen::new(Arc::clone(&record)));
     screen.say(&format!(
         "\nThe gateways are set as in production, but ask the repository every {} s instead of every 5 s.\n",
@@ -82,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let mut story = Story::new(zone, record, screen);
     let told = runtime.block_on(story.tell(usize::from(options.gateways)));
     story.close();
-    report(&story, building);
+    report(&story, before);
     let result = judge(&story, told.err());
     if options.stay {
         if let Err(failure) = &result {
@@ -96,9 +97,21 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     result
 }
 
-/// Installs, builds, starts the servers and fills the repository. Says how long the build took, too.
-fn prepare(options: &Options, runtime: &Runtime) -> Result<(Zone, Duration), Failure> {
+/// What only the first run in a clone takes time for.
+#[derive(Debug, Default, Clone, Copy)]
+struct Before {
+    /// Cargo, until this program ran.
+    commands: Duration,
+    /// The servers.
+    installing: Duration,
+    /// The gateway.
+    building: Duration,
+}
+
+/// Installs, builds, starts the servers and fills the repository.
+fn prepare(options: &Options, runtime: &Runtime, before: &mut Before) -> Result<Zone, Failure> {
     let mut steps = Steps::new(4);
+    let watch = Stopwatch::start();
     steps.run("servers", "docs/testing.md says what the machine needs", |step| {
         let tell = |what: &str| step.tell(what);
         install::redis_stack(&tell)?;
@@ -107,12 +120,13 @@ fn prepare(options: &Options, runtime: &Runtime) -> Result<(Zone, Duration), Fai
         }
         Ok::<_, DemoError>("in .zonegate")
     })?;
-    let (mut binary, building) = (PathBuf::new(), Stopwatch::start());
+    before.installing = watch.elapsed();
+    let mut binary = PathBuf::new();
     steps.run("gateway binary", "mend the build; a C compiler is needed, too", |step| {
         binary = build(step)?;
         Ok::<_, DemoError>(binary.display().to_string())
     })?;
-    let building = building.elapsed();
+    before.building = watch.elapsed().saturating_sub(before.installing);
     let mut zone = None;
     steps.run("Redis, repository, upstream", "see the log that is named", |step| {
         let started = runtime.block_on(Zone::start(options.repository, binary, &|what| step.tell(what)))?;
@@ -128,7 +142,7 @@ fn prepare(options: &Options, runtime: &Runtime) -> Result<(Zone, Duration), Fai
             filled.apis, filled.applications, filled.subscriptions
         ))
     })?;
-    Ok((zone, building))
+    Ok(zone)
 }
 
 /// Builds the gateway, unless the environment names one that is built.
@@ -153,7 +167,7 @@ fn build(step: &Reporter) -> Result<PathBuf, DemoError> {
 }
 
 /// Prints the table and the totals.
-fn report(story: &Story, building: Duration) {
+fn report(story: &Story, before: Before) {
     anstream::println!("\n{}", story.outcome.table());
     anstream::println!("What the promises are: README.md. Late: kept, but not within the promised time.\n");
     for lane in &story.zone.lanes {
@@ -165,16 +179,25 @@ fn report(story: &Story, building: Duration) {
             lane.failed()
         );
     }
-    let first = story.record().first_served().map_or_else(|| "never".to_owned(), seconds);
+    let Before { commands, installing, building } = before;
+    let first = story.record().first_served();
+    let preparing = commands + installing + building;
     anstream::println!(
-        "\ntime from command to first served request: {first} (building: {})",
-        seconds(building)
+        "\ntime from command to first served request: {}",
+        first.map_or_else(|| "never".to_owned(), seconds)
+    );
+    anstream::println!(
+        "  of it for building these commands {}, installing servers {}, building the gateway {}, all else {}",
+        seconds(commands),
+        seconds(installing),
+        seconds(building),
+        first.map_or_else(|| "-".to_owned(), |first| seconds(first.saturating_sub(preparing)))
     );
     let whole = story.record().elapsed();
     anstream::println!(
-        "time from command to here: {}, without building: {}",
+        "time from command to here: {}, without building and installing: {}",
         seconds(whole),
-        seconds(whole.saturating_sub(building))
+        seconds(whole.saturating_sub(preparing))
     );
 }
 
