@@ -103,6 +103,7 @@ fn golden() -> Option<PathBuf> {
     above.map(|folder| folder.join("shared/golden")).find(|folder| folder.is_dir())
 }
 
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #[tokio::test]
 async fn c3_a_zone_that_an_apim_gateway_filled_is_followed_by_a_secondary() -> Result<(), Failure> {
     let Some(golden) = golden() else {

@@ -1,7 +1,7 @@
 //! The settings of a gateway, typed: what the other crates are wired with.
 //!
 //! One struct per section of `gravitee.yml`, each field naming its key. A value of these types is complete and valid;
-//! nothing in here is parsed again later. Secrets are [`SecretString`]s, so that no `Debug` output shows them (L3).
+//! nothing in here is parsed again later. Secrets are `SecretString`s, so that no `Debug` output shows them (L3).
 //! Zero durations that mean "never" in `gravitee.yml` are `None` here.
 
 mod api;

@@ -153,13 +153,19 @@ mod tests {
         #[test]
         fn a_sum_does_not_depend_on_order_and_goes_back_to_zero(mut values in prop::collection::vec(any::<u128>(), 0..50)) {
             let mut forward = DigestSum::default();
-            values.iter().for_each(|value| forward.add(Digest(*value)));
+            for value in &values {
+                forward.add(Digest(*value));
+            }
             values.reverse();
             let mut backward = DigestSum::default();
-            values.iter().for_each(|value| backward.add(Digest(*value)));
+            for value in &values {
+                backward.add(Digest(*value));
+            }
             prop_assert_eq!(forward, backward);
             prop_assert_eq!(forward.to_string().parse::<DigestSum>(), Ok(forward));
-            values.iter().for_each(|value| backward.subtract(Digest(*value)));
+            for value in &values {
+                backward.subtract(Digest(*value));
+            }
             prop_assert_eq!(backward, DigestSum::default());
         }
 

@@ -11,13 +11,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use zonegate_config::{Loaded, Settings};
-use zonegate_generation::{Builder, Published};
+use zonegate_generation::Builder;
 use zonegate_model::{Clock, NodeId};
 use zonegate_policy::Registry;
 use zonegate_proxy::{CompiledApi, Compiler, Counters, Running, Server, StartError};
 use zonegate_repository_sql::SqlRepository;
 use zonegate_store_redis::RedisStore;
-use zonegate_sync::{Machine, Status};
+use zonegate_sync::Machine;
 use zonegate_technical_api::view::Identity;
 use zonegate_technical_api::{Handle, ServeError};
 use zonegate_telemetry::{DataPlane, Metrics};
@@ -107,8 +107,18 @@ async fn gateway(loaded: Loaded, log_levels: BTreeMap<String, String>) -> Result
     let picture = Machine::new(sync_settings.clone(), seed, started).status();
     let (status_in, status) = watch::channel(Arc::new(picture));
     let tally = Tally::new(Arc::clone(&clock));
+    let in_zone = zone.is_some();
+    let sync_figures = {
+        let (status, tally, published, now) =
+            (status.clone(), tally.clone(), published.clone(), Arc::clone(&clock));
+        move || {
+            let picture = status.borrow().clone();
+            figures(&picture, &tally, published.load().refused_count(), in_zone, now.now())
+        }
+    };
     let metrics = (settings.metrics.enabled && settings.metrics.prometheus).then(|| {
-        metrics(&clock, started, &status, &tally, &published, zone.is_some(), &identity.version, &counters)
+        let data_plane = Arc::new(DataPlane::new(move || traffic(counters.snapshot())));
+        Metrics::new(&identity.version, Arc::clone(&clock), started, data_plane, sync_figures)
     });
     let view = GatewayView {
         facts: Facts { identity, zone, report, log_levels, started },
@@ -193,27 +203,6 @@ fn identity(settings: &Settings, node: &NodeId) -> Identity {
         tenant: settings.tenant.clone(),
         zone: settings.zone_label.clone(),
     }
-}
-
-fn metrics(
-    clock: &Arc<dyn Clock>,
-    started: zonegate_model::Moment,
-    status: &watch::Receiver<Arc<Status>>,
-    tally: &Tally,
-    published: &Published<CompiledApi>,
-    in_zone: bool,
-    version: &str,
-    counters: &Arc<Counters>,
-) -> Metrics {
-    let (status, tally, published, now) =
-        (status.clone(), tally.clone(), published.clone(), Arc::clone(clock));
-    let sync = move || {
-        let picture = status.borrow().clone();
-        figures(&picture, &tally, published.load().refused_count(), in_zone, now.now())
-    };
-    let counters = Arc::clone(counters);
-    let traffic = DataPlane::new(move || traffic(counters.snapshot()));
-    Metrics::new(version, Arc::clone(clock), started, Arc::new(traffic), sync)
 }
 
 async fn technical_api(

@@ -31,7 +31,7 @@ pub(crate) fn log(note: Note) {
             );
         }
         Note::Verified { differences } => {
-            info!(differences, "compared the zone store with this gateway's state")
+            info!(differences, "compared the zone store with this gateway's state");
         }
         Note::HoldingNewerState => {
             warn!(
@@ -39,16 +39,16 @@ pub(crate) fn log(note: Note) {
             );
         }
         Note::Published { revision, rows, whole } => {
-            info!(%revision, rows, whole, "published to the zone store")
+            info!(%revision, rows, whole, "published to the zone store");
         }
         Note::Imported { full, changed } => info!(full, changed, "read the management repository"),
         Note::Refused { key, reason } => {
-            error!(key, reason, "refused a record of the management repository; what was known of it stays")
+            error!(key, reason, "refused a record of the management repository; what was known of it stays");
         }
         Note::StoreFailed(cause) => warn!(%cause, "the zone store does not answer; trying again"),
         Note::StoreRecovered => info!("the zone store answers again"),
         Note::RepositoryFailed(cause) => {
-            warn!(%cause, "the management repository does not answer; trying again")
+            warn!(%cause, "the management repository does not answer; trying again");
         }
         Note::RepositoryRecovered => info!("the management repository answers again"),
     }

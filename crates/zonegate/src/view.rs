@@ -203,8 +203,7 @@ impl<T: Send + std::marker::Sync + 'static> NodeView for GatewayView<T> {
         }));
         let last_error = status.repository_failure.as_ref().or(status.store_failure.as_ref());
         let in_zone = self.facts.zone.is_some();
-        let position = status.stored.map(|(id, revision, whole)| (id, revision, whole));
-        let position = position.or(status.applied.map(|(id, revision)| (id, revision, revision)));
+        let position = status.stored.or(status.applied.map(|(id, revision)| (id, revision, revision)));
         Sync {
             initial_done: status.ready,
             cycles: status.counters.imports + status.counters.followed,
