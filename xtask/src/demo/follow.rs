@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use super::client::Client;
@@ -123,25 +124,60 @@ pub(crate) async fn until(
     }
 }
 
-/// Waits until one of these gateways is primary and names which one.
+/// Waits until one of these gateways is primary and as wanted. Says how long that took, which one it is, and what it said.
+///
+/// Not one gateway that was primary a moment ago: on a busy machine the lease may go to another one at any time.
 pub(crate) async fn primary(
     lanes: &[Arc<Lane>],
+    what: &str,
     since: Stopwatch,
-) -> Result<(Duration, Arc<Lane>), DemoError> {
+    wanted: impl Fn(&Sight) -> bool,
+) -> Result<(Duration, Arc<Lane>, Sight), DemoError> {
+    let (time, zone) = looked(lanes, &format!("a primary {what}"), since, |zone| {
+        zone.iter().any(|(_, sight)| sight.is_primary() && wanted(sight))
+    })
+    .await?;
+    let found = zone.into_iter().find(|(_, sight)| sight.is_primary() && wanted(sight));
+    let (lane, sight) = found.ok_or_else(|| lost(&format!("a primary {what}"), &[]))?;
+    Ok((time, lane, sight))
+}
+
+/// Looks at all of these gateways until all answer and are together as wanted.
+pub(crate) async fn whole_zone(
+    lanes: &[Arc<Lane>],
+    what: &str,
+    since: Stopwatch,
+    wanted: impl Fn(&[(Arc<Lane>, Sight)]) -> bool,
+) -> Result<(Duration, Vec<(Arc<Lane>, Sight)>), DemoError> {
+    looked(lanes, what, since, |zone| zone.len() == lanes.len() && wanted(zone)).await
+}
+
+async fn looked(
+    lanes: &[Arc<Lane>],
+    what: &str,
+    since: Stopwatch,
+    wanted: impl Fn(&[(Arc<Lane>, Sight)]) -> bool,
+) -> Result<(Duration, Vec<(Arc<Lane>, Sight)>), DemoError> {
     let waiting = Stopwatch::start();
     loop {
-        for lane in lanes {
-            if lane.look().await.is_some_and(|sight| sight.is_primary()) {
-                return Ok((since.elapsed(), Arc::clone(lane)));
-            }
+        let looks = lanes.iter().map(async |lane| Some((Arc::clone(lane), lane.look().await?)));
+        let zone: Vec<_> = join_all(looks).await.into_iter().flatten().collect();
+        if wanted(&zone) {
+            return Ok((since.elapsed(), zone));
         }
         if waiting.elapsed() > PATIENCE {
-            return Err(DemoError::Broken {
-                expected: format!("a primary within {PATIENCE:?}"),
-                found: "none".to_owned(),
-                gateway: lanes.first().map(|lane| lane.name.clone()),
-            });
+            return Err(lost(what, &zone));
         }
         tokio::time::sleep(GLANCE).await;
+    }
+}
+
+fn lost(what: &str, zone: &[(Arc<Lane>, Sight)]) -> DemoError {
+    let said: Vec<String> = zone.iter().map(|(lane, sight)| format!("{}: {sight}", lane.name)).collect();
+    let expected = format!("{what} within {PATIENCE:?}");
+    DemoError::Broken {
+        expected,
+        found: said.join("; "),
+        gateway: zone.first().map(|(lane, _)| lane.name.clone()),
     }
 }

@@ -19,6 +19,7 @@ use super::outcome::{Finding, Outcome, finding};
 use super::question::Question;
 use super::record::Record;
 use super::screen::{Screen, millis};
+use super::sight::Sight;
 use super::traffic::Traffic;
 use super::zone::{DELAY, Zone};
 use crate::stopwatch::Stopwatch;
@@ -129,24 +130,24 @@ impl Story {
         }
         let ready = self.wait_ready(&started, since).await?;
         let lanes = self.zone.open_lanes();
-        let (_, primary) = follow::primary(&lanes, since).await?;
-        let secondaries = lanes.iter().filter(|lane| lane.name != primary.name);
-        try_join_all(secondaries.map(|lane| {
-            follow::until(lane, "a secondary that does not read the repository", since, |sight| {
-                !sight.is_primary() && sight.repository_up.is_none()
-            })
-        }))
+        let what = "one primary that knows all members, and the others not reading the repository";
+        let (_, zone) = follow::whole_zone(&lanes, what, since, |zone| {
+            let (primaries, others): (Vec<_>, Vec<_>) =
+                zone.iter().partition(|(_, sight)| sight.is_primary());
+            primaries.len() == 1
+                && primaries.iter().all(|(_, sight)| sight.members == gateways)
+                && others.len() == gateways - 1
+                && others.iter().all(|(_, sight)| sight.repository_up.is_none())
+        })
         .await?;
-        let (_, sight) =
-            follow::until(&primary, "all members known", since, |sight| sight.members == gateways).await?;
+        let primary = zone.iter().find(|(_, sight)| sight.is_primary());
         Ok(vec![
             finding("A4", format!("all ready after {}; whole from the first answer on", millis(ready))),
             finding(
                 "Z2",
                 format!(
-                    "of {} gateways only {} reads the repository ({})",
-                    sight.members,
-                    primary.name,
+                    "of {gateways} gateways only {} reads the repository ({})",
+                    primary.map_or("", |(lane, _)| lane.name.as_str()),
                     self.zone.repository.text()
                 ),
             ),
@@ -157,22 +158,24 @@ impl Story {
     async fn read(&mut self) -> Result<Vec<Finding>, DemoError> {
         let since = Stopwatch::start();
         let lanes = self.zone.open_lanes();
-        let (_, primary) = follow::primary(&lanes, since).await?;
-        let (_, sight) =
-            follow::until(&primary, "dictionary and organization among the rows", since, |sight| {
-                ["DICTIONARY", "ORGANIZATION"].iter().all(|kind| sight.rows.get(*kind) == Some(&1))
-            })
-            .await?;
-        let rows = sight.rows;
-        for lane in &lanes {
-            follow::until(lane, "the primary's rows", since, |sight| sight.rows == rows).await?;
-            let what = format!("`{FAX_BRIDGE}` refused because of the policy `{UNKNOWN_POLICY}`");
-            follow::until(lane, &what, since, |sight| {
-                sight.refused.get(FAX_BRIDGE).is_some_and(|reason| reason.contains(UNKNOWN_POLICY))
-            })
-            .await?;
-        }
-        let (_, sight) = follow::until(&primary, &format!("`{BROKEN}` refused"), since, |sight| {
+        let what = "the same rows everywhere, a dictionary and an organization among them";
+        let (_, zone) = follow::whole_zone(&lanes, what, since, |zone| {
+            let first = zone.first().map(|(_, sight)| &sight.rows);
+            let named = |kind| first.is_some_and(|rows| rows.get(kind) == Some(&1));
+            zone.iter().all(|(_, sight)| Some(&sight.rows) == first)
+                && named("DICTIONARY")
+                && named("ORGANIZATION")
+        })
+        .await?;
+        let rows = zone.into_iter().next().map(|(_, sight)| sight.rows).unwrap_or_default();
+        let what = format!("`{FAX_BRIDGE}` refused everywhere because of the policy `{UNKNOWN_POLICY}`");
+        follow::whole_zone(&lanes, &what, since, |zone| {
+            let said =
+                |sight: &Sight| sight.refused.get(FAX_BRIDGE).is_some_and(|why| why.contains(UNKNOWN_POLICY));
+            zone.iter().all(|(_, sight)| said(sight))
+        })
+        .await?;
+        let (_, _, sight) = follow::primary(&lanes, &format!("that refuses `{BROKEN}`"), since, |sight| {
             sight.refused.contains_key(BROKEN)
         })
         .await?;
@@ -229,19 +232,20 @@ impl Story {
 
     /// The primary dies, and a change is made while nobody is.
     async fn kill(&mut self) -> Result<Vec<Finding>, DemoError> {
-        let (_, primary) = follow::primary(&self.zone.open_lanes(), Stopwatch::start()).await?;
+        let (_, primary, _) =
+            follow::primary(&self.zone.open_lanes(), "to kill", Stopwatch::start(), |_| true).await?;
         self.killed = Some(primary.index);
         let since = Stopwatch::start();
         self.zone.kill(primary.index)?;
         let rest = self.zone.open_lanes();
         let key = catalogue::key_id("call-centre");
-        let takeover = follow::primary(&rest, since);
+        let takeover = follow::primary(&rest, "after the kill", since, |_| true);
         let change = async {
             self.announce(Question::CustomersWithCallCentreKey, 401);
             self.zone.management.revoke_key(&key).await?;
             follow::followed(&rest, Question::CustomersWithCallCentreKey, 401, since).await
         };
-        let ((taken, next), followed) = tokio::try_join!(takeover, change)?;
+        let ((taken, next, _), followed) = tokio::try_join!(takeover, change)?;
         self.zone.settle(Question::CustomersWithCallCentreKey, 401);
         Ok(vec![
             finding(
@@ -282,12 +286,14 @@ impl Story {
         self.zone.start_again(index)?;
         let ready = self.wait_ready(&[index], since).await?;
         let Some(lane) = self.zone.lanes.get(index) else { return Ok(Vec::new()) };
-        follow::until(lane, "a secondary", since, |sight| sight.role == "secondary").await?;
+        let (_, sight) =
+            follow::until(lane, "a member of its zone", since, |sight| sight.applied.is_some()).await?;
         Ok(vec![finding(
             "A4, S5",
             format!(
-                "{} is ready as secondary after {}; what was revoked and paused meanwhile is refused",
+                "{} is ready as {} after {}; what was revoked and paused meanwhile is refused",
                 lane.name,
+                sight.role,
                 millis(ready)
             ),
         )])
@@ -298,8 +304,7 @@ impl Story {
         self.zone.management.close().await;
         let since = Stopwatch::start();
         self.zone.repository.stop()?;
-        let (_, primary) = follow::primary(&lanes, since).await?;
-        let (noticed, _) = follow::until(&primary, "a primary that misses the repository", since, |sight| {
+        let (noticed, primary, _) = follow::primary(&lanes, "that misses the repository", since, |sight| {
             sight.repository_up == Some(false)
         })
         .await?;
@@ -330,9 +335,9 @@ impl Story {
         let since = Stopwatch::start();
         self.zone.repository.bring_back()?;
         self.zone.management = ManagementWriter::connect(&self.zone.repository.url()).await?;
-        let (_, primary) = follow::primary(&self.zone.open_lanes(), since).await?;
-        let (noticed, _) =
-            follow::until(&primary, "a primary that reads the repository again", since, |sight| {
+        let lanes = self.zone.open_lanes();
+        let (noticed, primary, _) =
+            follow::primary(&lanes, "that reads the repository again", since, |sight| {
                 sight.repository_up == Some(true)
             })
             .await?;
@@ -342,24 +347,18 @@ impl Story {
     /// With the repository still away, there is nowhere to take the state from but the gateways' memory.
     async fn flush(&mut self) -> Result<Vec<Finding>, DemoError> {
         let lanes = self.zone.open_lanes();
-        let since = Stopwatch::start();
-        let (_, primary) = follow::primary(&lanes, since).await?;
-        let before = primary.look().await.and_then(|sight| sight.store);
+        let (_, _, sight) =
+            follow::primary(&lanes, "of a store", Stopwatch::start(), |sight| sight.store.is_some()).await?;
+        let before = sight.store;
         let since = Stopwatch::start();
         self.zone.redis.cli(&["FLUSHALL"])?;
-        let refilled = lanes.iter().map(|lane| {
-            let before = before.clone();
-            follow::until(lane, "a store that was filled again", since, move |sight| {
-                sight.store.is_some() && sight.store != before && sight.applied.is_some()
+        let (last, _) =
+            follow::whole_zone(&lanes, "one new filling of the store, served by all", since, |zone| {
+                let store = zone.first().and_then(|(_, sight)| sight.store.as_ref());
+                store.is_some_and(|store| Some(store) != before.as_ref())
+                    && zone.iter().all(|(_, sight)| sight.store.as_ref() == store && sight.applied.is_some())
             })
-        });
-        let times = try_join_all(refilled).await?;
-        let last = times.iter().map(|(time, _)| *time).max().unwrap_or_default();
-        let stores: Vec<_> = times.iter().map(|(_, sight)| &sight.store).collect();
-        if stores.windows(2).any(|pair| pair[0] != pair[1]) {
-            let expected = "one new filling of the store".to_owned();
-            return Err(DemoError::Broken { expected, found: format!("{stores:?}"), gateway: None });
-        }
+            .await?;
         let keys = self.zone.redis.cli(&["DBSIZE"])?.integer().unwrap_or_default();
         Ok(vec![finding(
             "Z6",
@@ -380,20 +379,18 @@ impl Story {
         // Nobody is left behind: all name the same primary.
         let since = Stopwatch::start();
         let lanes = self.zone.open_lanes();
-        let (_, primary) = follow::primary(&lanes, since).await?;
-        let named = primary.look().await.and_then(|sight| sight.primary);
-        for lane in &lanes {
-            follow::until(lane, "the primary's name as the primary knows it", since, |sight| {
-                sight.primary == named && sight.is_primary() == (lane.name == primary.name)
-            })
-            .await?;
-        }
+        let (_, zone) = follow::whole_zone(&lanes, "one primary, whom all name", since, |zone| {
+            let named = zone.first().and_then(|(_, sight)| sight.primary.as_ref());
+            named.is_some()
+                && zone.iter().all(|(_, sight)| sight.primary.as_ref() == named)
+                && zone.iter().filter(|(_, sight)| sight.is_primary()).count() == 1
+        })
+        .await?;
+        let primary = zone.iter().find(|(_, sight)| sight.is_primary());
+        let primary = primary.map_or("", |(lane, _)| lane.name.as_str());
         Ok(vec![
             told("A1, Z5", "served again", &followed),
-            finding(
-                "Z1",
-                format!("all {} agree that {} is primary, and it alone", lanes.len(), primary.name),
-            ),
+            finding("Z1", format!("all {} agree that {} is primary, and it alone", lanes.len(), primary)),
         ])
     }
 
