@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::deadline::Deadline;
 use crate::folders::{self, RunFolder};
 use crate::install::{self, InstallError, Program, Progress, SILENT};
 use crate::ports::Port;
@@ -134,10 +135,22 @@ impl Postgres {
     /// Starts it again on the same port with the same data.
     pub fn start_again(&mut self) -> Result<(), PostgresError> {
         self.process.kill()?;
-        // After a SIGKILL the file still says "ready".
-        let _ = fs::remove_file(self.pid_file());
-        self.process = ServerProcess::start(launch(&self.program, self.folder.path(), self.port.number()))?;
-        self.wait_ready()
+        let deadline = Deadline::after(WAIT);
+        loop {
+            // After a SIGKILL the file still says "ready".
+            let _ = fs::remove_file(self.pid_file());
+            self.process =
+                ServerProcess::start(launch(&self.program, self.folder.path(), self.port.number()))?;
+            match self.wait_ready() {
+                // Sessions of a killed server end a moment after it, and hold its shared memory until then.
+                Err(PostgresError::Process(ProcessError::Ended { tail, .. }))
+                    if tail.contains("pre-existing shared memory block") && !deadline.passed() =>
+                {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                result => return result,
+            }
+        }
     }
 
     fn wait_ready(&mut self) -> Result<(), PostgresError> {
