@@ -31,6 +31,24 @@ impl CpuTime {
         Self::of(std::process::id())
     }
 
+    /// Of all threads of this process whose name begins with `name`.
+    pub(super) fn own_threads(name: &str) -> Result<Self, MeasureError> {
+        let read = || {
+            let mut sum = Self::default();
+            for thread in fs::read_dir("/proc/self/task")? {
+                let folder = thread?.path();
+                // A thread that is just ending has no files any more.
+                let text = |file| fs::read_to_string(folder.join(file)).unwrap_or_default();
+                if text("comm").starts_with(name) {
+                    let time = parse(&text("stat")).unwrap_or_default();
+                    sum = Self { user: sum.user + time.user, system: sum.system + time.system };
+                }
+            }
+            Ok(sum)
+        };
+        read().map_err(MeasureError::system("read /proc/self/task"))
+    }
+
     /// What was added since `before`.
     pub(super) fn since(self, before: Self) -> Self {
         Self {
@@ -62,5 +80,6 @@ mod tests {
         let time = parse(stat).unwrap();
         assert_eq!((time.user, time.system), (Duration::from_millis(2500), Duration::from_millis(70)));
         assert!(CpuTime::own().is_ok());
+        assert!(CpuTime::own_threads("").unwrap().total() <= CpuTime::own().unwrap().total() + TICK * 2);
     }
 }
