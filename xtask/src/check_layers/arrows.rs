@@ -40,7 +40,6 @@ const PRODUCT: &[Rule] = &[
         "zonegate-proxy",
         &[
             "zonegate-model",
-            "zonegate-payload",
             "zonegate-definition",
             "zonegate-generation",
             "zonegate-policy",

@@ -12,7 +12,7 @@ use zonegate_model::{Digest, Digests, Revision, RowKey, StoreId};
 use super::Machine;
 use super::pending::Pending;
 use crate::command::{CallId, StoreReply, StoreRequest};
-use crate::port::{Batch, Grant, Manifest, StoreError, Synced, WriteOutcome};
+use crate::port::{Batch, Grant, Manifest, Synced, WriteOutcome};
 use crate::random::BackOff;
 
 /// What this node does as primary.
@@ -229,9 +229,9 @@ impl Machine {
                 WriteOutcome::Fenced(holder) => self.fenced(holder),
                 WriteOutcome::Unexpected(manifest) => self.surveyed(manifest),
             },
-            (LeaderCall::Write(batch, _), StoreReply::Written(Err(error))) => {
+            (LeaderCall::Write(batch, _), StoreReply::Written(Err(_))) => {
                 leader.in_doubt = Some(batch);
-                self.leader_failed(&error);
+                self.leader_retries();
             }
             (LeaderCall::Record(synced), StoreReply::Written(Ok(outcome))) => match outcome {
                 WriteOutcome::Written => {
@@ -247,12 +247,6 @@ impl Machine {
                 WriteOutcome::Fenced(holder) => self.fenced(holder),
                 WriteOutcome::Unexpected(manifest) => self.surveyed(manifest),
             },
-            (
-                _,
-                StoreReply::Manifest(Err(error))
-                | StoreReply::ReadDone(Err(error))
-                | StoreReply::Written(Err(error)),
-            ) => self.leader_failed(&error),
             _ => self.leader_retries(),
         }
     }
@@ -260,10 +254,6 @@ impl Machine {
     fn fenced(&mut self, holder: Option<crate::port::Holder>) {
         self.counters.fenced += 1;
         self.lost_lease(holder);
-    }
-
-    fn leader_failed(&mut self, _error: &StoreError) {
-        self.leader_retries();
     }
 
     /// After a failed call: ask anew what the store holds. What is known of it is kept to be compared.
