@@ -13,5 +13,5 @@ pub use clock::{Clock, Moment};
 pub use digest::{Digest, DigestSum, Digests};
 pub use identity::{Epoch, NodeId, Revision, StoreId, Token, ZoneName};
 pub use kind::{Kind, UnknownKind};
-pub use row::{Payload, Row, RowKey, RowState};
+pub use row::{Payload, RecordedAt, Row, RowKey, RowState};
 pub use secrecy;

@@ -101,6 +101,17 @@ pub enum RowState {
     Removed,
 }
 
+/// When the management side last changed the record that a row comes from: its `updatedAt`, epoch milliseconds by the
+/// clock of whoever wrote it. An audit compares it with the record instead of reading the record's content (S5). It is no
+/// part of the row's digest: a record that was touched and says the same is the same row (S4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordedAt(pub i64);
+
+impl RecordedAt {
+    /// Not known, as in a row that an APIM gateway wrote: an audit reads the record.
+    pub const UNKNOWN: Self = Self(0);
+}
+
 /// One entity of the zone's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -108,17 +119,26 @@ pub struct Row {
     pub key: RowKey,
     /// Active with its text, or removed.
     pub state: RowState,
+    /// Which version of its record it comes from.
+    pub recorded_at: RecordedAt,
 }
 
 impl Row {
-    /// An active row.
+    /// An active row, of a record whose time is not known; see [`Self::recorded`].
     pub fn deployed(key: RowKey, payload: impl Into<Payload>) -> Self {
-        Self { key, state: RowState::Deployed(payload.into()) }
+        Self { key, state: RowState::Deployed(payload.into()), recorded_at: RecordedAt::UNKNOWN }
     }
 
     /// A removed row.
     pub fn removed(key: RowKey) -> Self {
-        Self { key, state: RowState::Removed }
+        Self { key, state: RowState::Removed, recorded_at: RecordedAt::UNKNOWN }
+    }
+
+    /// The row, with the time of its record.
+    #[must_use]
+    pub fn recorded(mut self, at: RecordedAt) -> Self {
+        self.recorded_at = at;
+        self
     }
 
     /// The digest of an active row; a removed row has none, so that a tombstone equals absence.

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zonegate_payload::PropertyCipher;
 use zonegate_payload::convert;
-use zonegate_sync::port::{ChangeSink, RepositoryError, RepositoryFailure, RepositoryReader, Window};
+use zonegate_sync::port::{
+    ChangeSink, IndexSink, RepositoryError, RepositoryFailure, RepositoryReader, Watched, Window,
+};
 
 use crate::connection::{Connections, Session};
 use crate::failure::ReadEnd;
@@ -120,5 +122,21 @@ impl RepositoryReader for SqlRepository {
             Ok(run)
         };
         self.finish(read.await)
+    }
+
+    async fn read_index(&self, _sink: &mut impl IndexSink) -> Result<(), RepositoryError> {
+        Err(crate::failure::settings("an index is not read yet".to_owned()))
+    }
+
+    async fn read_parts(
+        &self,
+        _units: Vec<Arc<str>>,
+        _sink: &mut impl ChangeSink,
+    ) -> Result<(), RepositoryError> {
+        Err(crate::failure::settings("parts are not read yet".to_owned()))
+    }
+
+    async fn watch(&self) -> Result<Watched, RepositoryError> {
+        Ok(Watched::Unsupported)
     }
 }

@@ -1,13 +1,14 @@
 //! What goes into the machine and what comes out of it. Plain data, so that the driver in the binary and the
 //! simulation speak to the core in the same words.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use zonegate_model::{Epoch, Kind, NodeId, Revision, Row, StoreId};
 
 use crate::port::{
-    Acquire, AcquireOutcome, Batch, Grant, LogItem, Manifest, Member, ReadMethod, RenewOutcome,
-    RepositoryError, StageOp, StampedChange, StoreError, Synced, Window, WriteOutcome,
+    Acquire, AcquireOutcome, Batch, Grant, Indexed, LogItem, Manifest, Member, ReadMethod, RenewOutcome,
+    RepositoryError, StageOp, StampedChange, StoreError, Synced, Watched, Window, WriteOutcome,
 };
 
 /// Ties a reply to its request. Replies to calls that the machine no longer waits for are ignored.
@@ -122,6 +123,12 @@ pub enum RepositoryRequest {
     ReadAll,
     /// `read_changes`
     ReadChanges(Window),
+    /// `read_index`
+    ReadIndex,
+    /// `read_parts`
+    ReadParts(Vec<Arc<str>>),
+    /// `watch`
+    Watch,
 }
 
 /// An answer of the management repository.
@@ -129,7 +136,11 @@ pub enum RepositoryRequest {
 pub enum RepositoryReply {
     /// A part.
     Changes(Vec<StampedChange>),
-    /// The end.
+    /// A part of an index.
+    Index(Vec<Indexed>),
+    /// To `Watch`, and its end.
+    Watched(Result<Watched, RepositoryError>),
+    /// The end of any other read.
     Done(Result<(), RepositoryError>),
 }
 

@@ -8,8 +8,8 @@ mod stage;
 mod zone_store;
 
 pub use repository::{
-    Change, ChangeSink, RepositoryError, RepositoryFailure, RepositoryReader, Stamp, StampedChange, Stopped,
-    Window,
+    Change, ChangeSink, IndexSink, Indexed, RepositoryError, RepositoryFailure, RepositoryReader, Stamp,
+    StampedChange, Stopped, Watched, Window,
 };
 pub use stage::StageOp;
 pub use zone_store::{

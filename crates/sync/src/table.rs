@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use zonegate_model::{Digest, Digests, Kind, Payload, Row, RowKey, RowState};
+use zonegate_model::{Digest, Digests, Kind, Payload, RecordedAt, Row, RowKey, RowState};
 
 /// What is kept of an active row.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl RowTable {
             Some(entry) => RowState::Deployed(entry.payload.clone()),
             None => RowState::Removed,
         };
-        Row { key: key.clone(), state }
+        Row { key: key.clone(), state, recorded_at: RecordedAt::UNKNOWN }
     }
 
     /// Whether the API or API product that scoped rows need is there.

@@ -358,7 +358,10 @@ impl World {
     pub(super) fn send_to_repository(&mut self, address: Address, call: CallId, request: RepositoryRequest) {
         let caller = Caller { address, call, deadline: self.now + REPOSITORY_TIME_OUT };
         let work = match request {
-            RepositoryRequest::ReadAll => RepositoryWork::All(AllRead::new()),
+            RepositoryRequest::ReadAll
+            | RepositoryRequest::ReadIndex
+            | RepositoryRequest::ReadParts(_)
+            | RepositoryRequest::Watch => RepositoryWork::All(AllRead::new()),
             RepositoryRequest::ReadChanges(window) => RepositoryWork::Window(WindowRead::new(window)),
         };
         if let Some(process) = self.process(address) {

@@ -190,6 +190,7 @@ impl Machine {
         }
         match reply {
             RepositoryReply::Changes(changes) => self.take_changes(changes),
+            RepositoryReply::Index(_) | RepositoryReply::Watched(_) => {}
             RepositoryReply::Done(Ok(())) => self.import_done(),
             RepositoryReply::Done(Err(error)) => self.import_failed(&error),
         }

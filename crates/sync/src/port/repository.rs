@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use zonegate_model::{Row, RowKey};
+use zonegate_model::{RecordedAt, Row, RowKey};
 
 /// Which version of a repository record a change came from. A record seen before with the same time is skipped, so
 /// that a replayed window costs nothing (S4).
@@ -62,6 +62,24 @@ pub struct Window {
     pub seen: Arc<HashMap<Arc<str>, i64>>,
 }
 
+/// A row that is to be active, without its text: what an audit reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Indexed {
+    /// The row: an API, API product, subscription or key.
+    pub key: RowKey,
+    /// The version of its record.
+    pub recorded_at: RecordedAt,
+}
+
+/// How a wait for a change ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Something changed. Nothing says what: a read of a window finds out.
+    Changed,
+    /// This repository cannot tell. It is not asked again.
+    Unsupported,
+}
+
 /// The receiver of a streaming read has gone; the read ends without an error of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the receiver stopped the read")]
@@ -71,6 +89,12 @@ pub struct Stopped;
 pub trait ChangeSink: Send {
     /// Hands over some changes.
     fn push(&mut self, changes: Vec<StampedChange>) -> impl Future<Output = Result<(), Stopped>> + Send;
+}
+
+/// Takes an index from a streaming read. Waits when the core is behind (L2).
+pub trait IndexSink: Send {
+    /// Hands over some of it.
+    fn push(&mut self, indexed: Vec<Indexed>) -> impl Future<Output = Result<(), Stopped>> + Send;
 }
 
 /// Why a read of the repository failed.
@@ -111,4 +135,24 @@ pub trait RepositoryReader: Send + Sync + 'static {
         window: Window,
         sink: &mut impl ChangeSink,
     ) -> impl Future<Output = Result<(), RepositoryError>> + Send;
+
+    /// Streams ids and times of all APIs, API products, accepted subscriptions and active keys, in no order, each read
+    /// at its own moment. Texts are not read, so it also mentions what is not served here: an API for other sharding
+    /// tags, or a subscription whose plan is not served. The row of a key comes once for each of its accepted
+    /// subscriptions' scopes.
+    fn read_index(
+        &self,
+        sink: &mut impl IndexSink,
+    ) -> impl Future<Output = Result<(), RepositoryError>> + Send;
+
+    /// Streams all entities that stand alone, and these APIs and API products, each complete (S2). A unit that is not
+    /// to be active comes without rows.
+    fn read_parts(
+        &self,
+        units: Vec<Arc<str>>,
+        sink: &mut impl ChangeSink,
+    ) -> impl Future<Output = Result<(), RepositoryError>> + Send;
+
+    /// Waits until something in the repository changes. Changes between two calls are not missed.
+    fn watch(&self) -> impl Future<Output = Result<Watched, RepositoryError>> + Send;
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use zonegate_model::Row;
 use zonegate_sync::port::{
-    ChangeSink, RepositoryError, RepositoryFailure, RepositoryReader, RowSink, StampedChange, Stopped,
-    StoreError, StoreFailure, ZoneStore,
+    ChangeSink, IndexSink, Indexed, RepositoryError, RepositoryFailure, RepositoryReader, RowSink,
+    StampedChange, Stopped, StoreError, StoreFailure, ZoneStore,
 };
 use zonegate_sync::{CallId, Input, RepositoryReply, RepositoryRequest, StoreReply, StoreRequest};
 
@@ -71,6 +71,17 @@ pub(super) async fn repository<R: RepositoryReader>(
         (Some(repository), RepositoryRequest::ReadChanges(window)) => {
             repository.read_changes(window, &mut sink).await
         }
+        (Some(repository), RepositoryRequest::ReadIndex) => {
+            repository.read_index(&mut Index { call, bulk: bulk.clone() }).await
+        }
+        (Some(repository), RepositoryRequest::ReadParts(units)) => {
+            repository.read_parts(units, &mut sink).await
+        }
+        (Some(repository), RepositoryRequest::Watch) => {
+            let watched = RepositoryReply::Watched(repository.watch().await);
+            let _ = bulk.send(Input::Repository { call, reply: watched }).await;
+            return;
+        }
         (None, _) => Err(RepositoryError {
             failure: RepositoryFailure::Unreachable,
             message:
@@ -96,6 +107,18 @@ impl RowSink for Rows {
 struct Changes {
     call: CallId,
     bulk: mpsc::Sender<Input>,
+}
+
+struct Index {
+    call: CallId,
+    bulk: mpsc::Sender<Input>,
+}
+
+impl IndexSink for Index {
+    async fn push(&mut self, indexed: Vec<Indexed>) -> Result<(), Stopped> {
+        let input = Input::Repository { call: self.call, reply: RepositoryReply::Index(indexed) };
+        self.bulk.send(input).await.map_err(|_| Stopped)
+    }
 }
 
 impl ChangeSink for Changes {

@@ -1,5 +1,7 @@
 //! What the guarantees promise of single changes.
 
+use zonegate_model::RecordedAt;
+
 use super::*;
 
 #[test]
@@ -288,8 +290,13 @@ fn an_api_without_a_plan_for_this_gateway_is_neither_served_nor_refused() {
 fn s3_a_definition_with_the_id_of_another_api_is_refused() {
     let mut builder = builder();
     let Row { state: row, .. } = api("b", "/b");
-    let state =
-        change(&mut builder, vec![api("b", "/b"), Row { key: RowKey::new(Kind::Api, "a"), state: row }]);
+    let state = change(
+        &mut builder,
+        vec![
+            api("b", "/b"),
+            Row { key: RowKey::new(Kind::Api, "a"), state: row, recorded_at: RecordedAt::UNKNOWN },
+        ],
+    );
     assert_eq!(at(&state, "/b").as_deref(), Some("b"));
     assert!(refused(&state, "a").is_some_and(|(reason, _)| reason.contains("another id")));
 }
