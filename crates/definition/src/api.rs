@@ -112,25 +112,25 @@ impl fmt::Debug for Property {
     }
 }
 
-/// What an API row means for this gateway.
+/// What a row of an API, or of an API product, means for this gateway.
 #[derive(Clone, Debug)]
-pub enum Read {
+pub enum Read<T = Api> {
     /// To be served.
-    Serve(Box<Api>),
+    Serve(Box<T>),
     /// Understood, and not to be served by this gateway.
     NotHere(NotHere),
 }
 
-/// Why an API that is well understood is not served here.
+/// Why an API or a product that is well understood is not served here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum NotHere {
     /// The row says so.
-    #[error("the API is not enabled")]
+    #[error("it is not enabled")]
     Disabled,
     /// The node's sharding tags do not accept the API's.
-    #[error("the API's sharding tags are not among this gateway's")]
+    #[error("its sharding tags are not among this gateway's")]
     Tags,
     /// No plan is published and accepted by the node's sharding tags.
-    #[error("the API has no published plan for this gateway")]
+    #[error("it has no published plan for this gateway")]
     NoPlan,
 }

@@ -76,9 +76,10 @@ struct FlowExecution {
     match_required: Option<Flag>,
 }
 
+/// A plan of an API or an API product, as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PlanJson<'a> {
+pub(crate) struct PlanJson<'a> {
     id: Option<Text>,
     name: Option<Text>,
     mode: Option<Text>,
@@ -186,7 +187,8 @@ fn listening(listeners: Vec<Listener>) -> Result<Listening, Refusal> {
     Ok(all)
 }
 
-fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refusal> {
+/// The plans that are served on this node, in chain order.
+pub(crate) fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refusal> {
     let mut served = Vec::new();
     for (index, plan) in plans.into_iter().enumerate() {
         let at = format!("plans[{index}]");
