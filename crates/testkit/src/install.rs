@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 
 #[cfg(test)]
 pub(crate) use servers::postgresql_from_packages;
-pub use servers::{Program, RedisKit, nginx, plain_redis, postgresql, redis_stack, wrk};
+pub use servers::{Program, RedisKit, mariadb, nginx, plain_redis, postgresql, redis_stack, wrk};
 
 /// Is told what is being done while an installation takes its time.
 pub type Progress<'a> = &'a dyn Fn(&str);

@@ -148,6 +148,31 @@ pub(crate) fn postgresql_from_packages(progress: Progress<'_>) -> Result<Program
     Ok(program(&folder))
 }
 
+/// MariaDB as Debian ships it (version 10.11).
+///
+/// The returned program is `sbin/mariadbd`; `bin/mariadb` and `bin/mariadb-install-db` lie in the folder beside its own.
+/// The package `mariadb-server`, with its scripts and Galera, is not needed.
+pub fn mariadb(progress: Progress<'_>) -> Result<Program, InstallError> {
+    let packages = [
+        "mariadb-server-core",
+        "mariadb-client-core",
+        "libmariadb3",
+        "libaio1",
+        "liburing2",
+        "libnuma1",
+        "libpcre2-8-0",
+        "libedit2",
+        "libncurses6",
+    ];
+    let program =
+        |folder: &Path| Program { path: folder.join("usr/sbin/mariadbd"), libraries: library_folder(folder) };
+    let folder = once(&folders::state(), "mariadb-10.11", progress, |draft| {
+        apt::unpack(&packages, None, draft, progress)?;
+        program(draft).checked("--version", draft).map(drop)
+    })?;
+    Ok(program(&folder))
+}
+
 /// nginx as Debian ships it: the reference of the benchmarks.
 pub fn nginx(progress: Progress<'_>) -> Result<Program, InstallError> {
     let program =
