@@ -13,7 +13,7 @@ mod services;
 pub use api::{ApiKeySettings, ApiSettings};
 pub use distributed_sync::{DistributedSync, HostPort, RedisEndpoint, RedisStore, Role, Zone, ZoneSource};
 pub use http::{ErrorAnswer, HttpListener, HttpSettings, OverrideMode, RequestHeaders, TracedHeader};
-pub use management::{Jdbc, JdbcPool, JdbcUrl, Management};
+pub use management::{Jdbc, JdbcPool, JdbcUrl, Management, Mongo, MongoParts, MongoPlace, ReadPreference};
 pub use services::{Authentication, Health, Metrics, Sync, TechnicalApi};
 
 use std::time::Duration;

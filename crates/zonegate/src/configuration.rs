@@ -222,7 +222,13 @@ pub(crate) fn redis_settings(sync: &DistributedSync) -> Result<RedisSettings, Un
 
 /// How to read the management repository; `None` for a gateway that never reads one.
 pub(crate) fn sql_settings(settings: &Settings) -> Result<Option<SqlSettings>, Unsupported> {
-    let Some(Management::Jdbc(jdbc)) = &settings.management else { return Ok(None) };
+    let jdbc = match &settings.management {
+        Some(Management::Jdbc(jdbc)) => jdbc,
+        Some(Management::Mongo(_)) => {
+            return Err(Unsupported::new("management.type", "MongoDB is not supported yet"));
+        }
+        None => return Ok(None),
+    };
     let database = match &jdbc.url {
         JdbcUrl::Postgresql { host, port, database, parameters } => Database::Postgresql {
             host: host.clone(),

@@ -8,6 +8,8 @@ pub(super) const REFUSED: &[(&str, &str, &str)] = &[
     ("servers[].secured", "false", TLS),
     ("services.core.http.secured", "false", TLS),
     ("distributed-sync.redis.ssl", "false", TLS),
+    ("management.mongodb.sslEnabled", "false", TLS),
+    ("management.mongodb.encryption.enabled", "false", "client-side field encryption is not supported"),
     ("http.haproxy.proxyProtocol", "false", "the PROXY protocol is not supported yet"),
     ("servers[].haproxy.proxyProtocol", "false", "the PROXY protocol is not supported yet"),
     ("tcp.enabled", "false", "TCP APIs are not supported"),
@@ -24,6 +26,10 @@ pub(super) const IGNORED: &[(&str, &[&str])] = &[
     (
         "used with TLS only, which is not supported yet",
         &[
+            "management.mongodb.sslInvalidHostNameAllowed",
+            "management.mongodb.tlsProtocol",
+            "management.mongodb.keystore.**",
+            "management.mongodb.truststore.**",
             "http.alpn",
             "http.ssl.**",
             "servers[].alpn",
@@ -151,7 +157,20 @@ pub(super) const IGNORED: &[(&str, &[&str])] = &[
         ],
     ),
     ("rate limits are not supported yet", &["ratelimit.**"]),
-    ("only a SQL repository is supported yet", &["management.mongodb.**", "management.http.**"]),
+    ("there is no bridge to a repository here", &["management.http.**"]),
+    (
+        "this gateway only reads the repository, and its driver has its own limits",
+        &[
+            "management.mongodb.writeConcern",
+            "management.mongodb.journal",
+            "management.mongodb.wtimeout",
+            "management.mongodb.retryWrites",
+            "management.mongodb.minHeartbeatFrequency",
+            "management.mongodb.maxConnectionLifeTime",
+            "management.mongodb.maxWaitTime",
+            "management.mongodb.encryption.**",
+        ],
+    ),
     (
         "the pool of this gateway does not have it, and it never changes the repository",
         &[

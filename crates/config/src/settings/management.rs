@@ -1,5 +1,6 @@
 //! `management.*` (or `repositories.management.*`): the management repository.
 
+mod mongodb;
 mod url;
 
 use std::path::PathBuf;
@@ -10,9 +11,13 @@ use secrecy::SecretString;
 use crate::diagnostic::Diagnostic;
 use crate::reader::Reader;
 
+pub use mongodb::{Mongo, MongoParts, MongoPlace, ReadPreference};
+
 /// The management repository that the primary reads.
 #[derive(Clone, Debug)]
 pub enum Management {
+    /// `management.type: mongodb`, the default.
+    Mongo(Box<Mongo>),
     /// `management.type: jdbc`.
     Jdbc(Jdbc),
 }
@@ -77,19 +82,24 @@ impl Management {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         const TYPE: &str = "management.type";
         let choices = [("mongodb", "mongodb"), ("jdbc", "jdbc"), ("http", "http")];
-        let kind = reader.choice(TYPE, "mongodb", &choices)?;
-        if kind == "jdbc" {
-            return Jdbc::read(reader).map(Self::Jdbc);
+        match reader.choice(TYPE, "mongodb", &choices)? {
+            "mongodb" => Mongo::read(reader).map(|mongo| Self::Mongo(Box::new(mongo))),
+            "jdbc" => Jdbc::read(reader).map(Self::Jdbc),
+            kind => {
+                reader.about(
+                    TYPE,
+                    Diagnostic::error(format!(
+                        "a management repository behind a bridge (`{kind}`) is not supported; this gateway reads the \
+                         database itself, from one gateway per zone"
+                    ))
+                    .hint(
+                        "set `management.type: mongodb` or `jdbc` with the database's own address, or, for a gateway \
+                         that only reads its zone's store, `services.sync.repository.enabled: false`",
+                    ),
+                );
+                None
+            }
         }
-        let absent = if reader.has(TYPE) { "" } else { " (the default)" };
-        reader.about(
-            TYPE,
-            Diagnostic::error(format!("a management repository of type `{kind}`{absent} is not supported yet")).hint(
-                "set `management.type: jdbc` and `management.jdbc.url`, or, for a gateway that only reads its zone's \
-                 store, `services.sync.repository.enabled: false`",
-            ),
-        );
-        None
     }
 }
 

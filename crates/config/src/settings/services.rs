@@ -80,8 +80,14 @@ pub struct Sync {
     pub api_key_subscriptions_chunk_size: u32,
     /// `services.sync.repository.enabled`, default true.
     pub repository: bool,
-    /// `services.sync.audit.interval` (ours) with `.unit`, default 10 minutes: how often the primary reads the whole
-    /// repository again, to find what a delta cannot show (S5). `None` (0): only at start and at promotion.
+    /// `services.sync.repository.watch` (ours), default true: where the repository can tell that something changed (a
+    /// MongoDB change stream), the primary reads it at once instead of at the next delta.
+    pub watch: bool,
+    /// `gamma.enabled`, default false: authorization entities and policies are read from the repository and carried.
+    pub authorization: bool,
+    /// `services.sync.audit.interval` (ours) with `.unit`, default 10 minutes: how often the primary compares the
+    /// whole repository with its state, by ids and times, to find what a delta cannot show (S5). `None` (0): only at
+    /// start and at promotion.
     pub audit_interval: Option<Duration>,
     /// `services.sync.refused.keepPrevious` (ours), default true: an API whose new definition is refused goes on in
     /// its earlier version (S3); false: it is undeployed.
@@ -182,6 +188,8 @@ impl Sync {
                 30_000,
             ),
             repository: reader.boolean("services.sync.repository.enabled", true),
+            watch: reader.boolean("services.sync.repository.watch", true),
+            authorization: reader.boolean("gamma.enabled", false),
             audit_interval: (!audit.is_zero()).then_some(audit),
             keep_previous_when_refused: reader.boolean("services.sync.refused.keepPrevious", true),
         }

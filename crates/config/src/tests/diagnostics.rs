@@ -62,7 +62,7 @@ fn c1_tls_is_refused_where_it_is_asked_for() {
 
 #[test]
 fn c1_missing_sections_are_named() {
-    let mut text = refused("{}", &[]);
+    let mut text = refused("management.type: jdbc\n", &[]);
     text.push_str("\n----\n");
     text.push_str(&refused(&with("services.sync.distributed.enabled: true\n"), &[]));
     insta::assert_snapshot!(text);

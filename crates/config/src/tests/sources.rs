@@ -93,8 +93,11 @@ fn c1_placeholders_reach_every_source() {
 fn c1_a_section_below_repositories_wins() {
     let text = with("repositories:\n  management:\n    jdbc:\n      username: below\n")
         .replace("  type: jdbc", "  type: jdbc\n");
-    let crate::Management::Jdbc(jdbc) =
-        loaded(&text, &[("gravitee_management_jdbc_username", "variable")]).settings.management.unwrap();
+    let Some(crate::Management::Jdbc(jdbc)) =
+        loaded(&text, &[("gravitee_management_jdbc_username", "variable")]).settings.management
+    else {
+        panic!("a JDBC repository")
+    };
     assert_eq!(jdbc.username.as_deref(), Some("below"));
 }
 
@@ -137,4 +140,32 @@ fn c1_variables_of_kubernetes_services_are_not_reported() {
     ];
     let loaded = loaded(&with(""), &variables);
     assert!(loaded.report.problems.is_empty(), "{:?}", loaded.report.problems);
+}
+
+#[test]
+fn c1_a_mongodb_repository_is_read_by_uri_or_in_parts() {
+    let read = |text: &str| match loaded(text, &[]).settings.management {
+        Some(crate::Management::Mongo(mongo)) => mongo,
+        other => panic!("{other:?}"),
+    };
+    let crate::MongoPlace::Parts(parts) = read("{}").place else { panic!("parts") };
+    assert_eq!(parts.servers[0].to_string(), "localhost:27017");
+    assert_eq!(parts.connect_timeout.as_millis(), 1000);
+    let parts = read(
+        "management:\n  mongodb:\n    prefix: gio_\n    servers:\n      - host: a\n      - host: b\n        port: 27018\n    \
+         readPreference: secondaryPreferred\n    readPreferenceTags: dc:east,usage:read\n    password: hidden\n",
+    );
+    assert_eq!((parts.prefix.as_str(), parts.database.as_str()), ("gio_", "gravitee"));
+    assert!(!format!("{parts:?}").contains("hidden"), "L3");
+    let crate::MongoPlace::Parts(parts) = parts.place else { panic!("parts") };
+    assert_eq!(parts.servers.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:27017", "b:27018"]);
+    assert_eq!(parts.read_preference, crate::ReadPreference::SecondaryPreferred);
+    assert_eq!(parts.read_preference_tags[1], ("usage".to_owned(), "read".to_owned()));
+    let by_uri = read("management:\n  mongodb:\n    uri: mongodb://u:hidden@db/apim\n    host: other\n");
+    assert!(matches!(by_uri.place, crate::MongoPlace::Uri(_)));
+    assert!(!format!("{by_uri:?}").contains("hidden"), "L3");
+    let refused = crate::tests::refused("management:\n  mongodb:\n    sslEnabled: true\n", &[]);
+    assert!(refused.contains("management.mongodb.sslEnabled"), "{refused}");
+    let refused = crate::tests::refused("management:\n  type: http\n", &[]);
+    assert!(refused.contains("bridge"), "{refused}");
 }
