@@ -5,6 +5,7 @@
 //! was read before, so that reading twice gives the same (S4, Z7).
 
 mod api;
+mod authz;
 mod json;
 mod organization;
 mod plan;
@@ -14,6 +15,7 @@ mod subscription;
 use zonegate_model::{Row, RowKey};
 
 pub use api::{ApiOutcome, NotServed, api};
+pub use authz::{authz_entity, authz_policy};
 pub use organization::organization;
 pub use plan::ServedPlans;
 pub use platform::{

@@ -15,6 +15,10 @@ pub enum EventType {
     UnpublishDictionary,
     DeploySharedPolicyGroup,
     UndeploySharedPolicyGroup,
+    PublishAuthzEntity,
+    UnpublishAuthzEntity,
+    PublishAuthzPolicy,
+    UnpublishAuthzPolicy,
     DeployApiProduct,
     UndeployApiProduct,
     PublishApi,
@@ -25,12 +29,16 @@ pub enum EventType {
 
 impl EventType {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::PublishOrganization,
         Self::PublishDictionary,
         Self::UnpublishDictionary,
         Self::DeploySharedPolicyGroup,
         Self::UndeploySharedPolicyGroup,
+        Self::PublishAuthzEntity,
+        Self::UnpublishAuthzEntity,
+        Self::PublishAuthzPolicy,
+        Self::UnpublishAuthzPolicy,
         Self::DeployApiProduct,
         Self::UndeployApiProduct,
         Self::PublishApi,
@@ -47,6 +55,10 @@ impl EventType {
             Self::UnpublishDictionary => "UNPUBLISH_DICTIONARY",
             Self::DeploySharedPolicyGroup => "DEPLOY_SHARED_POLICY_GROUP",
             Self::UndeploySharedPolicyGroup => "UNDEPLOY_SHARED_POLICY_GROUP",
+            Self::PublishAuthzEntity => "PUBLISH_AUTHZ_ENTITY",
+            Self::UnpublishAuthzEntity => "UNPUBLISH_AUTHZ_ENTITY",
+            Self::PublishAuthzPolicy => "PUBLISH_AUTHZ_POLICY",
+            Self::UnpublishAuthzPolicy => "UNPUBLISH_AUTHZ_POLICY",
             Self::DeployApiProduct => "DEPLOY_API_PRODUCT",
             Self::UndeployApiProduct => "UNDEPLOY_API_PRODUCT",
             Self::PublishApi => "PUBLISH_API",
@@ -62,6 +74,8 @@ impl EventType {
             self,
             Self::UnpublishDictionary
                 | Self::UndeploySharedPolicyGroup
+                | Self::UnpublishAuthzEntity
+                | Self::UnpublishAuthzPolicy
                 | Self::UndeployApiProduct
                 | Self::StopApi
                 | Self::UnpublishApi
@@ -74,6 +88,8 @@ impl EventType {
             Self::PublishOrganization => "organization_id",
             Self::PublishDictionary | Self::UnpublishDictionary => "dictionary_id",
             Self::DeploySharedPolicyGroup | Self::UndeploySharedPolicyGroup => "shared_policy_group_id",
+            Self::PublishAuthzEntity | Self::UnpublishAuthzEntity => "authz_entity_id",
+            Self::PublishAuthzPolicy | Self::UnpublishAuthzPolicy => "authz_policy_id",
             Self::DeployApiProduct | Self::UndeployApiProduct => "api_product_id",
             Self::PublishApi | Self::StartApi | Self::StopApi | Self::UnpublishApi => "api_id",
         }

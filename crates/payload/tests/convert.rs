@@ -420,6 +420,8 @@ proptest! {
             let _ = convert::organization(&event, &settings(&["a"]));
             let _ = convert::dictionary(&event);
             let _ = convert::shared_policy_group(&event, nowhere);
+            let _ = convert::authz_entity(&event);
+            let _ = convert::authz_policy(&event);
         }
     }
 

@@ -155,6 +155,12 @@ impl Run<'_> {
             EventType::DeploySharedPolicyGroup | EventType::UndeploySharedPolicyGroup => {
                 row(convert::shared_policy_group(record, place))
             }
+            EventType::PublishAuthzEntity | EventType::UnpublishAuthzEntity => {
+                row(convert::authz_entity(record))
+            }
+            EventType::PublishAuthzPolicy | EventType::UnpublishAuthzPolicy => {
+                row(convert::authz_policy(record))
+            }
             EventType::UndeployApiProduct | EventType::StopApi | EventType::UnpublishApi => {
                 self.remember(event, Plans::None);
                 gone(record.subject())
