@@ -152,6 +152,7 @@ fn servers(step: &Reporter) -> Result<String, install::InstallError> {
     install::redis_stack(&tell)?;
     install::plain_redis(&tell)?;
     install::postgresql(&tell)?;
+    install::mariadb(&tell)?;
     install::nginx(&tell)?;
     install::wrk(&tell)?;
     Ok("in .zonegate".to_owned())

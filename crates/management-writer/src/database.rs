@@ -1,27 +1,30 @@
-//! One way to talk to both databases: statements with `$1` placeholders, a small set of values, rows in bulk.
+//! One way to talk to all databases: statements with `$1` placeholders, a small set of values, rows in bulk.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, Utc};
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::postgres::{PgArguments, PgPoolCopyExt, PgPoolOptions};
 use sqlx::query::Query;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Row, Sqlite, SqlitePool};
+use sqlx::{AssertSqlSafe, Executor, MySql, MySqlPool, PgPool, Postgres, Row, Sqlite, SqlitePool};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Placeholders in one statement on MariaDB, which allows 65,535.
+const MYSQL_PLACEHOLDERS: usize = 5_000;
 /// Placeholders in one statement on SQLite. It allows 32,766, but looks each one up by walking all of them.
 const SQLITE_PLACEHOLDERS: usize = 500;
 
 /// Why something could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Neither PostgreSQL nor SQLite.
+    /// None of the databases.
     #[error(
-        "`{0}` is neither `postgresql://…` nor `sqlite:…`: those are the databases that this writer knows"
+        "`{0}` is not `postgresql://…`, `mysql://…`, `mariadb://…` or `sqlite:…`: those are the databases that this writer knows"
     )]
     Url(String),
     /// A prefix that is no part of a name.
@@ -64,7 +67,19 @@ pub(crate) struct Database {
 #[derive(Clone, Debug)]
 enum Pool {
     Postgres(PgPool),
+    Mysql(MySqlPool),
     Sqlite(SqlitePool),
+}
+
+/// Which database it is, where that makes a difference to a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB or MySQL.
+    Mysql,
+    /// SQLite.
+    Sqlite,
 }
 
 impl Database {
@@ -73,6 +88,8 @@ impl Database {
         let pool = if url.starts_with("postgres") {
             let options = PgPoolOptions::new().max_connections(4).acquire_timeout(CONNECT_TIMEOUT);
             Pool::Postgres(options.connect(url).await?)
+        } else if url.starts_with("mysql:") || url.starts_with("mariadb:") {
+            Pool::Mysql(connect_mysql(url).await?)
         } else if url.starts_with("sqlite:") {
             let file = SqliteConnectOptions::from_str(url)?
                 .create_if_missing(true)
@@ -88,14 +105,18 @@ impl Database {
         Ok(Self { pool, zone: Utc.fix() })
     }
 
-    /// Whether it is PostgreSQL.
-    pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.pool, Pool::Postgres(_))
+    pub(crate) fn engine(&self) -> Engine {
+        match self.pool {
+            Pool::Postgres(_) => Engine::Postgres,
+            Pool::Mysql(_) => Engine::Mysql,
+            Pool::Sqlite(_) => Engine::Sqlite,
+        }
     }
 
     pub(crate) async fn close(&self) {
         match &self.pool {
             Pool::Postgres(pool) => pool.close().await,
+            Pool::Mysql(pool) => pool.close().await,
             Pool::Sqlite(pool) => pool.close().await,
         }
     }
@@ -103,6 +124,7 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Transaction, WriteError> {
         Ok(match &self.pool {
             Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?, self.zone),
+            Pool::Mysql(pool) => Transaction::Mysql(pool.begin().await?, self.zone),
             Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin().await?, self.zone),
         })
     }
@@ -133,9 +155,11 @@ impl Database {
                 }
                 copy.finish().await?;
             }
-            Pool::Sqlite(_) => {
+            Pool::Mysql(_) | Pool::Sqlite(_) => {
+                let placeholders =
+                    if self.engine() == Engine::Mysql { MYSQL_PLACEHOLDERS } else { SQLITE_PLACEHOLDERS };
                 let mut transaction = self.begin().await?;
-                for chunk in rows.chunks((SQLITE_PLACEHOLDERS / columns.len().max(1)).max(1)) {
+                for chunk in rows.chunks((placeholders / columns.len().max(1)).max(1)) {
                     transaction.insert(table, columns, chunk).await?;
                 }
                 transaction.commit().await?;
@@ -148,6 +172,7 @@ impl Database {
 /// A transaction under way.
 pub(crate) enum Transaction {
     Postgres(sqlx::Transaction<'static, Postgres>, FixedOffset),
+    Mysql(sqlx::Transaction<'static, MySql>, FixedOffset),
     Sqlite(sqlx::Transaction<'static, Sqlite>, FixedOffset),
 }
 
@@ -156,6 +181,13 @@ impl Transaction {
         // Statements are made here from constants and a checked prefix; values are bound.
         let sql = AssertSqlSafe(sql.to_owned());
         Ok(match self {
+            Self::Mysql(transaction, zone) => {
+                let (sql, values) = in_order(&sql.0, values);
+                bind_mysql(sqlx::query(AssertSqlSafe(sql)), values, *zone)
+                    .execute(&mut **transaction)
+                    .await?
+                    .rows_affected()
+            }
             Self::Postgres(transaction, zone) => bind_postgres(sqlx::query(sql), values, *zone)
                 .execute(&mut **transaction)
                 .await?
@@ -175,6 +207,15 @@ impl Transaction {
     ) -> Result<Vec<Option<String>>, WriteError> {
         let sql = AssertSqlSafe(sql.to_owned());
         Ok(match self {
+            Self::Mysql(transaction, zone) => {
+                let (sql, values) = in_order(&sql.0, values);
+                bind_mysql(sqlx::query(AssertSqlSafe(sql)), values, *zone)
+                    .fetch_all(&mut **transaction)
+                    .await?
+                    .iter()
+                    .map(|row| row.try_get(0))
+                    .collect::<Result<_, _>>()?
+            }
             Self::Postgres(transaction, zone) => bind_postgres(sqlx::query(sql), values, *zone)
                 .fetch_all(&mut **transaction)
                 .await?
@@ -220,10 +261,49 @@ impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), WriteError> {
         match self {
             Self::Postgres(transaction, _) => transaction.commit().await?,
+            Self::Mysql(transaction, _) => transaction.commit().await?,
             Self::Sqlite(transaction, _) => transaction.commit().await?,
         }
         Ok(())
     }
+}
+
+/// Sessions quote names as the other databases do, and have the server's own time zone, as those of APIM's drivers have:
+/// the server then takes the local time of the JVM for one of its own zone.
+async fn connect_mysql(url: &str) -> Result<MySqlPool, WriteError> {
+    let options = MySqlConnectOptions::from_str(url)?.ssl_mode(MySqlSslMode::Disabled).timezone(None);
+    let pool = MySqlPoolOptions::new().max_connections(4).acquire_timeout(CONNECT_TIMEOUT).after_connect(
+        |connection, _| {
+            Box::pin(async move {
+                connection
+                    .execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')")
+                    .await
+                    .map(drop)
+            })
+        },
+    );
+    Ok(pool.connect_with(options).await?)
+}
+
+/// The statement with `?` for each `$n`, and the values in that order.
+fn in_order(sql: &str, values: &[Value]) -> (String, Vec<Value>) {
+    let mut parts = sql.split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    let mut ordered = Vec::with_capacity(values.len());
+    for part in parts {
+        let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        let (number, rest) = part.split_at(digits);
+        let value = number.parse::<usize>().ok().and_then(|number| values.get(number.wrapping_sub(1)));
+        if let Some(value) = value {
+            text.push('?');
+            ordered.push(value.clone());
+        } else {
+            text.push('$');
+            text.push_str(number);
+        }
+        text.push_str(rest);
+    }
+    (text, ordered)
 }
 
 fn quoted(columns: &[&str]) -> String {
@@ -231,10 +311,20 @@ fn quoted(columns: &[&str]) -> String {
 }
 
 type PostgresQuery<'a> = Query<'a, Postgres, PgArguments>;
+type MysqlQuery<'a> = Query<'a, MySql, MySqlArguments>;
 type SqliteQuery<'a> = Query<'a, Sqlite, SqliteArguments>;
 
 fn bind_postgres<'a>(query: PostgresQuery<'a>, values: &[Value], zone: FixedOffset) -> PostgresQuery<'a> {
     values.iter().cloned().fold(query, |query, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Flag(flag) => query.bind(flag),
+        Value::Number(number) => query.bind(number),
+        Value::Time(time) => query.bind(time.and_then(|millis| local(millis, zone))),
+    })
+}
+
+fn bind_mysql(query: MysqlQuery<'_>, values: Vec<Value>, zone: FixedOffset) -> MysqlQuery<'_> {
+    values.into_iter().fold(query, |query, value| match value {
         Value::Text(text) => query.bind(text),
         Value::Flag(flag) => query.bind(flag),
         Value::Number(number) => query.bind(number),
@@ -281,5 +371,18 @@ fn append_copy_text(out: &mut String, value: &Value, zone: FixedOffset) {
             None => out.push_str("\\N"),
         },
         Value::Text(None) | Value::Time(None) => out.push_str("\\N"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_put_in_order_and_repeated() {
+        let values = [Value::Number(1), Value::Number(2)];
+        let (sql, values) = in_order("a = $2 AND (b < $1 OR c = $2) AND d = '$' AND e = $9", &values);
+        assert_eq!(sql, "a = ? AND (b < ? OR c = ?) AND d = '$' AND e = $9");
+        assert_eq!(format!("{values:?}"), "[Number(2), Number(1), Number(2)]");
     }
 }

@@ -2,7 +2,8 @@
 //! management API would write when somebody deploys an API, subscribes to it or revokes a key.
 //!
 //! For development only: the demo, the benches and the tests of repository readers use it; nothing that ships
-//! does. Facts are from `management-repository.md` (sections 3 to 8). Works on PostgreSQL and on a SQLite file.
+//! does. Facts are from `management-repository.md` (sections 3 to 8). Works on PostgreSQL, on MariaDB and
+//! MySQL, and on a SQLite file.
 
 mod access_point;
 mod api;
@@ -27,7 +28,7 @@ pub use plan::{PlanSecurity, PlanSpec};
 pub use platform::ApiProductSpec;
 pub use subscription::{KeySpec, SubscriptionSpec, SubscriptionStatus};
 
-use database::{Database, Value};
+use database::{Database, Engine, Value};
 
 /// The environment that a fresh APIM installation has, and that everything belongs to unless it says otherwise.
 pub const DEFAULT_ENVIRONMENT: &str = "DEFAULT";
@@ -47,8 +48,8 @@ pub struct ManagementWriter {
 }
 
 impl ManagementWriter {
-    /// Connects to `postgresql://user:password@host:port/database` or `sqlite:/path/to/file` (made if missing).
-    /// A leading `jdbc:` is taken off.
+    /// Connects to `postgresql://user:password@host:port/database`, `mysql://…` (or `mariadb://…`) or
+    /// `sqlite:/path/to/file` (made if missing). A leading `jdbc:` is taken off.
     pub async fn connect(url: &str) -> Result<Self, WriteError> {
         Ok(Self {
             database: Database::connect(url).await?,
@@ -107,8 +108,18 @@ impl ManagementWriter {
         }
     }
 
-    /// Puts the prefix in.
+    /// Puts the prefix in, and quotes the name where it may be a reserved word.
     fn sql(&self, template: &str) -> String {
-        template.replace("{p}", &self.prefix)
+        if self.database.engine() != Engine::Mysql {
+            return template.replace("{p}", &self.prefix);
+        }
+        let mut parts = template.split("{p}");
+        let mut sql = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+            let (name, rest) = part.split_at(end);
+            sql.extend(["\"", &self.prefix, name, "\"", rest]);
+        }
+        sql
     }
 }

@@ -1,9 +1,10 @@
 //! The tables that a gateway reads, as APIM 4.11 and 4.12 have them (`management-repository.md` sections 3, 5, 8).
 
-use crate::database::{Value, WriteError};
+use crate::database::{Engine, Value, WriteError};
 use crate::{DEFAULT_ENVIRONMENT, DEFAULT_ORGANIZATION, ManagementWriter};
 
-/// `{p}` prefix, `{time}` type of a time without zone.
+/// `{p}` prefix, `{time}` type of a time without zone, `{serial}` of a number that the database gives, `{yes}` of a yes
+/// or no that came with APIM 4.4 or later.
 const TABLES: &[&str] = &[
     "CREATE TABLE {p}events_latest (id varchar(64) NOT NULL PRIMARY KEY, type varchar(64) NOT NULL, payload text,
         parent_id varchar(64), created_at {time}, updated_at {time})",
@@ -27,7 +28,7 @@ const TABLES: &[&str] = &[
     "CREATE INDEX {p}i_subscriptions_updated ON {p}subscriptions (environment_id, updated_at, id)",
     "CREATE INDEX {p}i_subscriptions_metadata ON {p}subscriptions_metadata (subscription_id)",
     "CREATE TABLE {p}keys (id varchar(64) NOT NULL PRIMARY KEY, \"key\" varchar(128) NOT NULL,
-        application varchar(64), revoked boolean NOT NULL, paused boolean, federated boolean DEFAULT false NOT NULL,
+        application varchar(64), revoked boolean NOT NULL, paused boolean, federated {yes} DEFAULT false NOT NULL,
         revoked_at {time}, expire_at {time}, created_at {time}, updated_at {time}, environment_id varchar(64))",
     "CREATE TABLE {p}key_subscriptions (key_id varchar(64) NOT NULL, subscription_id varchar(64) NOT NULL,
         PRIMARY KEY (key_id, subscription_id))",
@@ -58,15 +59,29 @@ impl ManagementWriter {
     /// Creates the tables, with what a fresh installation has: an organization and an environment `DEFAULT`
     /// (`default`), and an installation id. Fails where the tables exist.
     pub async fn create_schema(&self) -> Result<(), WriteError> {
-        let (time, serial) = if self.database.is_postgres() {
-            ("timestamp(6) without time zone", "bigserial PRIMARY KEY")
-        } else {
-            ("text", "integer PRIMARY KEY AUTOINCREMENT")
+        let engine = self.database.engine();
+        let (time, serial, yes) = match engine {
+            Engine::Postgres => ("timestamp(6) without time zone", "bigserial PRIMARY KEY", "boolean"),
+            // Liquibase made the one or the other of a boolean, depending on its version.
+            Engine::Mysql => ("timestamp(6) NULL", "bigint AUTO_INCREMENT PRIMARY KEY", "tinyint(1)"),
+            Engine::Sqlite => ("text", "integer PRIMARY KEY AUTOINCREMENT", "boolean"),
         };
         let mut change = self.database.begin().await?;
         for table in TABLES {
-            let statement = self.sql(table).replace("{time}", time).replace("{serial}", serial);
-            change.execute(&statement, &[]).await?;
+            let mut statement = (*table).to_owned();
+            if engine == Engine::Mysql {
+                for (generic, own) in [
+                    ("varchar", "nvarchar"),
+                    (" text", " longtext"),
+                    ("boolean", "bit(1)"),
+                    ("{time} NOT", "timestamp(6) NOT"),
+                ] {
+                    statement = statement.replace(generic, own);
+                }
+            }
+            let statement =
+                statement.replace("{time}", time).replace("{serial}", serial).replace("{yes}", yes);
+            change.execute(&self.sql(&statement), &[]).await?;
         }
         let now = self.now();
         change

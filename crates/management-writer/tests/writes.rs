@@ -1,18 +1,20 @@
-//! The writer against a real PostgreSQL and a SQLite file.
+//! The writer against a real PostgreSQL, a real MariaDB and a SQLite file.
 
 #![expect(
     clippy::unwrap_used,
     reason = "helpers of tests, outside of the functions that clippy knows as tests"
 )]
 
-use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool};
+use sqlx::{AssertSqlSafe, MySqlPool, PgPool, Row, SqlitePool};
 use zonegate_management_writer::{ApiSpec, FillSpec, KeySpec, ManagementWriter, SubscriptionSpec};
 use zonegate_testkit::folders::RunFolder;
+use zonegate_testkit::mariadb::{Mariadb, MariadbOptions};
 use zonegate_testkit::postgres::Postgres;
 
 /// Reads counts back, independently of the writer.
 enum Eye {
     Postgres(PgPool),
+    Mysql(MySqlPool),
     Sqlite(SqlitePool),
 }
 
@@ -21,6 +23,7 @@ impl Eye {
         let sql = AssertSqlSafe(format!("SELECT count(*) FROM {from}"));
         match self {
             Self::Postgres(pool) => sqlx::query(sql).fetch_one(pool).await.unwrap().get(0),
+            Self::Mysql(pool) => sqlx::query(sql).fetch_one(pool).await.unwrap().get(0),
             Self::Sqlite(pool) => sqlx::query(sql).fetch_one(pool).await.unwrap().get(0),
         }
     }
@@ -65,6 +68,18 @@ async fn an_api_lives_and_dies_in_postgresql() {
     let writer = ManagementWriter::connect(&server.url("apim")).await.unwrap().with_prefix("t_").unwrap();
     let eye = Eye::Postgres(PgPool::connect(&server.url("apim")).await.unwrap());
     a_life_of_an_api(&writer, &eye).await;
+}
+
+#[tokio::test]
+async fn an_api_lives_and_dies_in_mariadb() {
+    let server = Mariadb::start(MariadbOptions::default()).unwrap();
+    server.create_database("apim").unwrap();
+    let writer = ManagementWriter::connect(&server.url("apim")).await.unwrap();
+    writer.create_schema().await.unwrap();
+    let writer = writer.with_prefix("t_").unwrap();
+    let eye = Eye::Mysql(MySqlPool::connect(&server.url("apim")).await.unwrap());
+    a_life_of_an_api(&writer, &eye).await;
+    assert_eq!(server.execute("apim", "SELECT count(*) FROM `keys`").unwrap(), "0", "without a prefix");
 }
 
 #[tokio::test]
