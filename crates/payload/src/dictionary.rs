@@ -26,6 +26,6 @@ pub struct DictionaryPayload {
     #[serde(deserialize_with = "lenient::millis", skip_serializing_if = "Option::is_none")]
     pub deployed_at: Option<i64>,
     /// Its entries.
-    #[serde(deserialize_with = "lenient::or_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub properties: BTreeMap<String, String>,
 }

@@ -1,9 +1,11 @@
 //! Reading as APIM's mapper does where it is more forgiving than serde: `null` is absent, a time may be text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::DateTime;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde_json::value::RawValue;
 
 /// A value whose `null` is the same as its absence.
 pub(crate) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -12,6 +14,29 @@ where
     T: Deserialize<'de> + Default,
 {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Texts by name. As in APIM's mapper a number or boolean is its text, and what is `null` is not there.
+pub(crate) fn texts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let found = Option::<BTreeMap<String, Option<Scalar>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(found.into_iter().filter_map(|(name, value)| Some((name, value?.0))).collect())
+}
+
+/// The text of a JSON value that is neither object nor array.
+struct Scalar(String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As it is written, so that `1.00` stays that.
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get().as_bytes().first() {
+            Some(b'"') => serde_json::from_str(raw.get()).map(Self).map_err(D::Error::custom),
+            Some(b'{' | b'[') | None => Err(D::Error::custom("a text is expected")),
+            Some(_) => Ok(Self(raw.get().to_owned())),
+        }
+    }
 }
 
 /// A time in epoch milliseconds: a number, or text in ISO 8601.

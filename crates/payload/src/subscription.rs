@@ -51,7 +51,7 @@ pub struct SubscriptionPayload {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration: Option<Box<RawValue>>,
     /// Free metadata.
-    #[serde(deserialize_with = "lenient::or_default")]
+    #[serde(deserialize_with = "lenient::texts")]
     pub metadata: BTreeMap<String, String>,
     /// STANDARD, PUSH.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]

@@ -267,6 +267,19 @@ fn a_dictionary_keeps_its_entries_and_reads_times_as_text_too() {
 }
 
 #[test]
+fn a_dictionarys_entries_are_texts_as_apims_mapper_reads_them() {
+    let dictionary = |properties: &str| {
+        let payload = format!(r#"{{"id":"d","properties":{properties}}}"#);
+        convert::dictionary(&event(EventType::PublishDictionary, "d", EventText::Text(payload)))
+    };
+    let row = dictionary(r#"{"number":1.00,"flag":true,"none":null,"text":"é\n"}"#).unwrap();
+    let value: Value = serde_json::from_str(text(&row)).unwrap();
+    assert_eq!(value["properties"], json!({ "number": "1.00", "flag": "true", "text": "é\n" }));
+    assert_eq!(text(&dictionary("null").unwrap()), r#"{"id":"d","properties":{}}"#);
+    assert!(matches!(dictionary(r#"{"a":{}}"#).unwrap_err().reason, Reason::WrongForm { .. }));
+}
+
+#[test]
 fn a_product_keeps_its_served_plans_and_what_is_not_known_here() {
     let payload = json!({
         "id": "p", "name": "Bundle", "apiIds": ["api-1"], "analytics": { "enabled": true },

@@ -137,7 +137,7 @@ fn convert(
     let Some(plans) = plans else { return Ok(Err(NotServed::NoPlan)) };
     members.insert("plans".to_owned(), Cow::Owned(plans));
     if let Some(properties) =
-        properties(format, members.get("properties").map(AsRef::as_ref), &settings.cipher)?
+        properties(format, id, members.get("properties").map(AsRef::as_ref), &settings.cipher)?
     {
         members.insert("properties".to_owned(), Cow::Owned(properties));
     }
@@ -186,9 +186,11 @@ fn respell_v2(members: &mut Members<'_>) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Properties in clear text; `None` where there is nothing to change. A value that does not decrypt stays as it is.
+/// Properties in clear text; `None` where there is nothing to change. A value that does not decrypt stays as it is, as in
+/// APIM, and the log says which: only whoever sets the secret can do something about it.
 fn properties(
     format: Format,
+    api: &str,
     properties: Option<&RawValue>,
     cipher: &PropertyCipher,
 ) -> Result<Option<Box<RawValue>>, Reason> {
@@ -213,9 +215,18 @@ fn properties(
         }
     };
     for property in list.iter_mut().filter(|property| property.encrypted) {
-        if let Some(clear) = property.value.as_deref().and_then(|value| cipher.decrypt(value)) {
-            property.value = Some(Cow::Owned(clear));
-            property.encrypted = false;
+        let key = property.key.as_deref().unwrap_or_default();
+        match property.value.as_deref().map(|value| cipher.decrypt(value)) {
+            Some(Some(clear)) => {
+                property.value = Some(Cow::Owned(clear));
+                property.encrypted = false;
+            }
+            Some(None) => tracing::warn!(
+                api,
+                property = key,
+                "a property of the API cannot be decrypted and stays encrypted; check `api.properties.encryption.secret`"
+            ),
+            None => {}
         }
     }
     to_raw_value(&list).map(Some).map_err(|error| json::reason(WHAT, &error))
