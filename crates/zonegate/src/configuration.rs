@@ -236,9 +236,12 @@ pub(crate) fn sql_settings(settings: &Settings) -> Result<Option<SqlSettings>, U
             database: database.clone(),
             parameters: parameters.clone(),
         },
+        JdbcUrl::Mysql { .. } => {
+            return Err(Unsupported::new("management.jdbc.url", "MySQL and MariaDB are not read yet"));
+        }
         JdbcUrl::Sqlite { path } => Database::Sqlite { path: path.clone() },
     };
-    let zone = jdbc.time_zone.parse::<ColumnZone>();
+    let zone = jdbc.time_zone.as_deref().unwrap_or("UTC").parse::<ColumnZone>();
     let sync = &settings.sync;
     Ok(Some(SqlSettings {
         username: jdbc.username.clone(),

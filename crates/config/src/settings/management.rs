@@ -35,9 +35,9 @@ pub struct Jdbc {
     pub schema: Option<String>,
     /// `management.jdbc.prefix`, default empty: what every table name begins with. Letters, digits, underscores.
     pub table_prefix: String,
-    /// `management.jdbc.timezone` (ours), default `UTC`: the zone whose local time the management API wrote into its
-    /// zone-less columns. `UTC`, an offset (`+02:00`) or a name (`Europe/Paris`).
-    pub time_zone: String,
+    /// `management.jdbc.timezone` (ours): the zone whose local time the management API wrote into its zone-less columns.
+    /// `UTC`, an offset (`+02:00`) or a name (`Europe/Paris`). `None`: what the URL says of it, else UTC.
+    pub time_zone: Option<String>,
     /// `management.jdbc.pool.*`.
     pub pool: JdbcPool,
 }
@@ -54,6 +54,17 @@ pub enum JdbcUrl {
         /// Never empty.
         database: String,
         /// Query parameters other than user, password, schema and secrets, as they stand in the URL. For the adapter to judge.
+        parameters: Vec<(String, String)>,
+    },
+    /// `jdbc:mysql://host:port/database?parameters`, or the same with `mariadb`.
+    Mysql {
+        /// Default `localhost`.
+        host: String,
+        /// Default 3306.
+        port: u16,
+        /// Never empty.
+        database: String,
+        /// Query parameters other than user, password and secrets, as they stand in the URL. For the adapter to judge.
         parameters: Vec<(String, String)>,
     },
     /// `jdbc:sqlite:path`.
@@ -120,6 +131,7 @@ impl Jdbc {
             "`UTC`, an offset (`+02:00`) or the name of a time zone (`Europe/Paris`)",
             |text, _| is_time_zone(text).then(|| text.to_owned()),
         );
+        let time_zone = reader.optional_text("management.jdbc.timezone").map(|_| time_zone);
         let pool = JdbcPool::read(reader);
         let parts = url::read(reader)?;
         Some(Self {

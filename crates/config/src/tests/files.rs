@@ -34,7 +34,7 @@ fn c1_a_full_file_gives_the_settings_that_it_says() {
     );
     assert_eq!(jdbc.username.as_deref(), Some("gravitee"));
     assert_eq!(jdbc.password.unwrap().expose_secret(), "s3cr3t-of-the-database");
-    assert_eq!((jdbc.table_prefix.as_str(), jdbc.time_zone.as_str()), ("apim_", "UTC"));
+    assert_eq!((jdbc.table_prefix.as_str(), jdbc.time_zone.as_deref()), ("apim_", None));
     assert_eq!((jdbc.pool.max_size, jdbc.pool.min_idle), (4, 4));
     let Authentication::Basic { users } = &settings.technical_api.authentication else { panic!("not basic") };
     assert_eq!(users["admin"].expose_secret(), "planted-admin-password");

@@ -10,7 +10,9 @@ use crate::diagnostic::{Diagnostic, names_a_secret};
 use crate::reader::Reader;
 
 const KEY: &str = "management.jdbc.url";
-const FORMS: &str = "write `jdbc:postgresql://host:port/database` or `jdbc:sqlite:path`";
+const FORMS: &str = "write `jdbc:postgresql://host:port/database`, `jdbc:mysql://…`, `jdbc:mariadb://…` or `jdbc:sqlite:path`";
+const SUPPORTED: &str =
+    "PostgreSQL, MySQL, MariaDB and SQLite are, and MongoDB with `management.type: mongodb`";
 
 /// What a URL says.
 pub(super) struct Parts {
@@ -28,13 +30,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Parts> {
     };
     match parse(&text) {
         Ok(parts) => {
-            if let JdbcUrl::Postgresql { parameters, .. } = &parts.url
-                && parameters.iter().any(|(name, value)| asks_for_tls(name, value))
-            {
+            if let Some((name, remedy)) = asks_for_tls(&parts.url) {
                 reader.about(
                     KEY,
-                    Diagnostic::error("TLS is not supported yet")
-                        .hint("remove `ssl` and `sslmode` from the URL, or set `sslmode=disable`"),
+                    Diagnostic::error(format!(
+                        "TLS is not supported yet, and `{name}` in the URL asks for it"
+                    ))
+                    .hint(remedy),
                 );
             }
             Some(parts)
@@ -46,13 +48,39 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Parts> {
     }
 }
 
-fn asks_for_tls(name: &str, value: &str) -> bool {
-    match name {
-        "ssl" => !value.eq_ignore_ascii_case("false"),
-        // `prefer` and `allow` are content without.
-        "sslmode" => matches!(value.to_ascii_lowercase().as_str(), "require" | "verify-ca" | "verify-full"),
-        _ => false,
-    }
+/// The parameter that asks for TLS, and what to do. Content without it are `prefer`, `PREFERRED` and the like.
+fn asks_for_tls(url: &JdbcUrl) -> Option<(&str, &'static str)> {
+    let on = |value: &str| !value.eq_ignore_ascii_case("false");
+    let (parameters, asks, remedy): (_, fn(&str, &str, bool) -> bool, _) = match url {
+        JdbcUrl::Postgresql { parameters, .. } => (
+            parameters,
+            |name, value, on| match name {
+                "ssl" => on,
+                "sslmode" => ["require", "verify-ca", "verify-full"]
+                    .iter()
+                    .any(|mode| value.eq_ignore_ascii_case(mode)),
+                _ => false,
+            },
+            "remove `ssl` and `sslmode` from the URL, or set `sslmode=disable`",
+        ),
+        JdbcUrl::Mysql { parameters, .. } => (
+            parameters,
+            |name, value, on| match name.to_ascii_lowercase().as_str() {
+                "usessl" | "requiressl" => on,
+                // The first two of each driver's own words.
+                "sslmode" => !["disabled", "preferred", "disable", "false"]
+                    .iter()
+                    .any(|mode| value.eq_ignore_ascii_case(mode)),
+                _ => false,
+            },
+            "remove `useSSL`, `requireSSL` and `sslMode` from the URL, or set `sslMode=DISABLED` (`disable` for MariaDB)",
+        ),
+        JdbcUrl::Sqlite { .. } => return None,
+    };
+    parameters
+        .iter()
+        .find(|(name, value)| asks(name, value, on(value)))
+        .map(|(name, _)| (name.as_str(), remedy))
 }
 
 /// Reads a URL, or says what is wrong with it, without showing it.
@@ -64,12 +92,16 @@ fn parse(text: &str) -> Result<Parts, String> {
     if let Some(rest) = rest.strip_prefix("postgresql:") {
         return postgresql(rest);
     }
-    let dialect = rest.split(':').next().unwrap_or_default();
-    let known = ["mysql", "mariadb", "sqlserver"].contains(&dialect);
-    Err(if known {
-        format!("{dialect} is not supported yet; PostgreSQL and SQLite are")
+    if let Some(rest) = rest.strip_prefix("mysql:").or_else(|| rest.strip_prefix("mariadb:")) {
+        return mysql(rest);
+    }
+    Err(if rest.starts_with("sqlserver:") {
+        format!(
+            "a management repository in SQL Server is not supported; {SUPPORTED}. A gateway that only reads its \
+             zone's store needs none: `services.sync.repository.enabled: false`"
+        )
     } else {
-        "the database is not supported; PostgreSQL and SQLite are".to_owned()
+        format!("the database is not supported; {SUPPORTED}")
     })
 }
 
@@ -93,33 +125,89 @@ fn postgresql(rest: &str) -> Result<Parts, String> {
     if rest.split(['/', '?']).nth(2).is_some_and(|hosts| hosts.contains(',')) {
         return Err("several hosts in the URL are not supported yet".to_owned());
     }
-    let url = Url::parse(&full).map_err(|error| format!("the URL cannot be read: {error}"))?;
-    let database = percent_decoded(url.path().trim_start_matches('/'));
-    let host = match url.host_str() {
-        Some(host) if !host.is_empty() => host.trim_matches(['[', ']']).to_owned(),
-        _ => "localhost".to_owned(),
-    };
-    let mut username = Some(percent_decoded(url.username())).filter(|name| !name.is_empty());
-    let mut password = url.password().map(|password| SecretString::from(percent_decoded(password)));
-    let mut schema = None;
-    let mut parameters = Vec::new();
-    for (name, value) in url.query_pairs() {
-        match name.as_ref() {
-            "user" => username = Some(value.into_owned()),
-            "password" => password = Some(SecretString::from(value.into_owned())),
-            "currentSchema" => schema = Some(value.into_owned()).filter(|schema| !schema.is_empty()),
-            // Passwords of client certificates; TLS is refused anyway.
-            name if names_a_secret(name) => {}
-            _ => parameters.push((name.into_owned(), value.into_owned())),
-        }
-    }
+    let mut server = Server::parse(&full)?;
+    let schema = server.take("currentSchema");
     // The driver takes the user's name for an absent database.
-    let database = if database.is_empty() { username.clone().unwrap_or_default() } else { database };
-    if database.is_empty() {
+    if server.database.is_empty() {
+        server.database = server.username.clone().unwrap_or_default();
+    }
+    if server.database.is_empty() {
         return Err("the URL names no database".to_owned());
     }
-    let url = JdbcUrl::Postgresql { host, port: url.port().unwrap_or(5432), database, parameters };
-    Ok(Parts { url, username, password, schema })
+    let url = JdbcUrl::Postgresql {
+        host: server.host,
+        port: server.port.unwrap_or(5432),
+        database: server.database,
+        parameters: server.parameters,
+    };
+    Ok(Parts { url, username: server.username, password: server.password, schema })
+}
+
+fn mysql(rest: &str) -> Result<Parts, String> {
+    // Between kind and host a driver's mode can stand, such as `replication` or `sequential`.
+    let Some(place) = rest.strip_prefix("//") else {
+        return Err("the host is missing, or modes such as `replication:` or `sequential:`, which are not \
+                    supported yet, stand before it"
+            .to_owned());
+    };
+    if place.split(['/', '?']).next().is_some_and(|hosts| hosts.contains([',', '('])) {
+        return Err("several hosts in the URL are not supported yet; name one".to_owned());
+    }
+    let server = Server::parse(&format!("mysql:{rest}"))?;
+    if server.database.is_empty() {
+        return Err("the URL names no database".to_owned());
+    }
+    let url = JdbcUrl::Mysql {
+        host: server.host,
+        port: server.port.unwrap_or(3306),
+        database: server.database,
+        parameters: server.parameters,
+    };
+    Ok(Parts { url, username: server.username, password: server.password, schema: None })
+}
+
+/// What the URL of a server says, whatever its database.
+struct Server {
+    host: String,
+    port: Option<u16>,
+    database: String,
+    username: Option<String>,
+    password: Option<SecretString>,
+    parameters: Vec<(String, String)>,
+}
+
+impl Server {
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|error| format!("the URL cannot be read: {error}"))?;
+        let host = match url.host_str() {
+            Some(host) if !host.is_empty() => host.trim_matches(['[', ']']).to_owned(),
+            _ => "localhost".to_owned(),
+        };
+        let mut server = Self {
+            host,
+            port: url.port(),
+            database: percent_decoded(url.path().trim_start_matches('/')),
+            username: Some(percent_decoded(url.username())).filter(|name| !name.is_empty()),
+            password: url.password().map(|password| SecretString::from(percent_decoded(password))),
+            parameters: Vec::new(),
+        };
+        for (name, value) in url.query_pairs() {
+            match name.as_ref() {
+                "user" => server.username = Some(value.into_owned()),
+                "password" => server.password = Some(SecretString::from(value.into_owned())),
+                // Passwords of client certificates; TLS is refused anyway.
+                name if names_a_secret(name) => {}
+                _ => server.parameters.push((name.into_owned(), value.into_owned())),
+            }
+        }
+        Ok(server)
+    }
+
+    /// Takes a parameter out. Nothing if it is empty.
+    fn take(&mut self, name: &str) -> Option<String> {
+        let index = self.parameters.iter().position(|(found, _)| found == name)?;
+        Some(self.parameters.remove(index).1).filter(|value| !value.is_empty())
+    }
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -156,7 +244,6 @@ mod tests {
         assert_eq!(parts.schema.as_deref(), Some("s"));
         for wrong in [
             "postgresql://db/apim",
-            "jdbc:mysql://db/apim",
             "jdbc:postgresql://db",
             "jdbc:postgresql://a,b/apim",
             "jdbc:sqlite:",
@@ -166,5 +253,64 @@ mod tests {
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn c1_jdbc_urls_of_mysql_and_mariadb_are_read() {
+        let parts = |text: &str| parse(text).ok().unwrap();
+        let of = |host: &str, port, parameters: &[(&str, &str)]| JdbcUrl::Mysql {
+            host: host.to_owned(),
+            port,
+            database: "apim".to_owned(),
+            parameters: parameters.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+        };
+        assert_eq!(parts("jdbc:mariadb://[::1]/apim").url, of("::1", 3306, &[]));
+        let url =
+            "jdbc:mysql://db:3307/apim?useUnicode=true&user=u&password=p%2Bq&serverTimezone=Europe/Paris";
+        let found = parts(url);
+        assert_eq!(found.url, of("db", 3307, &[("useUnicode", "true"), ("serverTimezone", "Europe/Paris")]));
+        assert_eq!(found.username.as_deref(), Some("u"));
+        assert_eq!(found.password.unwrap().expose_secret(), "p+q");
+        for wrong in [
+            "jdbc:mysql://db",
+            "jdbc:mysql://db/",
+            "jdbc:mysql://a:1,b:2/apim",
+            "jdbc:mysql:replication://a,b/apim",
+            "jdbc:mariadb:sequential://a/apim",
+            "jdbc:mysql://address=(host=a)(port=1)/apim",
+            "jdbc:mysql:apim",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn tls_is_recognised_in_every_drivers_words_and_indifference_to_it_too() {
+        let asks = |text: &str| {
+            let parts = parse(text).ok().unwrap();
+            asks_for_tls(&parts.url).map(|(name, _)| name.to_owned())
+        };
+        for (name, value) in [
+            ("useSSL", "true"),
+            ("useSsl", "true"),
+            ("requireSSL", "true"),
+            ("sslMode", "REQUIRED"),
+            ("sslMode", "VERIFY_IDENTITY"),
+            ("sslMode", "trust"),
+            ("sslMode", "verify-full"),
+        ] {
+            let url = format!("jdbc:mysql://db/apim?useUnicode=true&{name}={value}");
+            assert_eq!(asks(&url).as_deref(), Some(name), "{url}");
+        }
+        assert_eq!(asks("jdbc:mysql://db/apim?useSSL=false&sslMode=PREFERRED"), None);
+        assert_eq!(asks("jdbc:mariadb://db/apim?sslMode=disable&allowPublicKeyRetrieval=true"), None);
+        assert_eq!(asks("jdbc:postgresql://db/apim?sslmode=require").as_deref(), Some("sslmode"));
+        assert_eq!(asks("jdbc:postgresql://db/apim?sslmode=prefer&ssl=false"), None);
+    }
+
+    #[test]
+    fn a_database_that_is_not_supported_is_named_with_those_that_are() {
+        let error = parse("jdbc:sqlserver://db:1433;databaseName=apim").err().unwrap();
+        assert!(error.contains("SQL Server") && error.contains("PostgreSQL, MySQL, MariaDB"), "{error}");
     }
 }
