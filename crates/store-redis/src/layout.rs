@@ -17,5 +17,6 @@ pub(crate) use log::{Entry, LogPosition, decode_entries, encode_rows};
 pub(crate) use manifest::{MANIFEST_FIELDS, decode_manifest, encode_manifest, split_synced};
 pub(crate) use member::{decode_member, encode_member};
 pub(crate) use row::{
-    Action, AggregateReply, Decoded, HMGET_FIELDS, NamedRow, RowFields, Skipped, decode_found, decode_row,
+    Action, AggregateReply, Decoded, HMGET_FIELDS, NamedRow, RECORDED_AT, RowFields, Skipped, decode_found,
+    decode_row, encode_recorded_at,
 };

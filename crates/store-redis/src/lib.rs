@@ -6,6 +6,9 @@
 //!
 //! A read may deliver a row more than once, and a row that changed meanwhile in its old or its new form; consumers go
 //! by key. No type of the driver shows in here.
+//!
+//! Bounds (L2): the log keeps at most `log_length` batches and `log_bytes` bytes of rows (512 and 64 MiB), the newest
+//! batch always; a follower that is further behind reads the store.
 
 mod connect;
 mod failure;

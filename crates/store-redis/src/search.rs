@@ -17,7 +17,7 @@ use zonegate_sync::port::{RowSink, StoreError};
 use crate::connect::{Link, Session};
 use crate::failure::CallError;
 use crate::layout::{
-    Action, AggregateReply, Decoded, NamedRow, Skipped, ZoneKeys, decode_found, decode_row, tag,
+    Action, AggregateReply, Decoded, NamedRow, RECORDED_AT, Skipped, ZoneKeys, decode_found, decode_row, tag,
 };
 use crate::reply::Reply;
 use crate::scan::{self, Ending, Pace, deliver};
@@ -255,11 +255,12 @@ fn create() -> CommandBuilder {
 fn aggregate(query: &str, kind: Option<Kind>, rows: usize) -> CommandBuilder {
     // What the query and the key say already is not loaded: loading is what the server spends its time on.
     let fields: &[&str] = match kind {
-        Some(_) => &["@__key", "@clusterId", "@payload"],
-        None => &["@__key", "@clusterId", "@payload", "@id", "@type", "@syncAction"],
+        Some(_) => &["__key", "clusterId", "payload", RECORDED_AT],
+        None => &["__key", "clusterId", "payload", RECORDED_AT, "id", "type", "syncAction"],
     };
     let command = cmd("FT.AGGREGATE").arg(INDEX).arg(query).arg("LOAD").arg(fields.len());
-    fields.iter().fold(command, CommandBuilder::arg).arg("WITHCURSOR").arg("COUNT").arg(rows)
+    let command = fields.iter().fold(command, |command, field| command.arg(format!("@{field}")));
+    command.arg("WITHCURSOR").arg("COUNT").arg(rows)
 }
 
 fn next(cursor: i64, rows: usize) -> CommandBuilder {

@@ -19,8 +19,11 @@ pub struct RedisSettings {
     pub connect_timeout: Duration,
     /// How long one command may take before the connection is given up as dead.
     pub call_timeout: Duration,
-    /// About how many committed batches the log keeps. A follower that is further behind reads the store instead.
+    /// How many committed batches the log keeps at most. A follower that is further behind reads the store instead.
     pub log_length: u32,
+    /// How many bytes of rows the log keeps at most, so that full batches do not fill the server. The newest entry stays,
+    /// whatever its size.
+    pub log_bytes: u64,
     /// How long a member counts as alive after its last heartbeat.
     pub member_expiry: Duration,
     /// Most rows in one round trip of a read. Fewer where rows are large.
@@ -42,6 +45,7 @@ impl RedisSettings {
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(5),
             log_length: 512,
+            log_bytes: 64 * 1024 * 1024,
             member_expiry: Duration::from_secs(10),
             read_rows: 1000,
             read_bytes: 8 * 1024 * 1024,

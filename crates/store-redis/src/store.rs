@@ -15,7 +15,7 @@ use crate::failure;
 use crate::follow::Follower;
 use crate::layout::{
     Action, MANIFEST_FIELDS, ZoneKeys, decode_manifest, decode_member, encode_manifest, encode_member,
-    encode_rows, split_synced,
+    encode_recorded_at, encode_rows, split_synced,
 };
 use crate::reply::Reply;
 use crate::scan::{self, Ending};
@@ -177,8 +177,9 @@ impl ZoneStore for RedisStore {
         self.search.ensure(&self.control).await;
 
         let row_keys: Vec<String> = batch.rows.iter().map(|row| self.keys.row(&row.key)).collect();
-        let mut keys = Vec::with_capacity(4 + row_keys.len());
-        keys.extend([self.keys.lease.as_str(), &self.keys.manifest, &self.keys.log, &self.keys.sync_state]);
+        let mut keys = Vec::with_capacity(5 + row_keys.len());
+        let own = &self.keys;
+        keys.extend([own.lease.as_str(), &own.manifest, &own.log, &own.logged, &own.sync_state]);
         keys.extend(row_keys.iter().map(String::as_str));
 
         let manifest = &batch.manifest;
@@ -188,13 +189,16 @@ impl ZoneStore for RedisStore {
             None => (String::new(), String::new()),
         };
         let (store, revision) = (manifest.store.to_string(), manifest.revision.to_string());
-        let length = self.settings.log_length.to_string();
+        let (length, bytes) = (self.settings.log_length.to_string(), self.settings.log_bytes.to_string());
         let logged = if batch.log_rows { encode_rows(&batch.rows) } else { String::new() };
         let [from, to, _] = split_synced(manifest.synced);
         let fields = encode_manifest(manifest);
         let count = MANIFEST_FIELDS.to_string();
 
-        let mut arguments = Vec::with_capacity(16 + 2 * fields.len() + 4 * batch.rows.len());
+        let recorded: Vec<String> =
+            batch.rows.iter().map(|row| encode_recorded_at(row.recorded_at)).collect();
+
+        let mut arguments = Vec::with_capacity(17 + 2 * fields.len() + 5 * batch.rows.len());
         arguments.extend([
             batch.node.as_str(),
             &epoch,
@@ -204,16 +208,16 @@ impl ZoneStore for RedisStore {
             &store,
             &revision,
         ]);
-        arguments.extend([length.as_str(), flag(batch.log_rows), &logged, self.keys.zone.as_str()]);
+        arguments.extend([length.as_str(), &bytes, flag(batch.log_rows), &logged, self.keys.zone.as_str()]);
         let is_whole = manifest.whole == manifest.revision;
         arguments.extend([flag(is_whole), &self.settings.node_version, &from, &to, &count]);
         arguments.extend(fields.iter().flat_map(|(name, value)| [*name, value]));
-        for row in &batch.rows {
+        for (row, recorded) in batch.rows.iter().zip(&recorded) {
             let (action, payload) = match &row.state {
                 RowState::Deployed(payload) => (Action::Deploy, payload.as_str()),
                 RowState::Removed => (Action::Undeploy, ""),
             };
-            arguments.extend([&row.key.id, row.key.kind.name(), action.name(), payload]);
+            arguments.extend([&row.key.id, row.key.kind.name(), action.name(), payload, recorded]);
         }
         let reply = self.run(&script::WRITE, &keys, &arguments).await?;
         self.write_outcome(&script::WRITE, &reply)
@@ -229,7 +233,11 @@ impl ZoneStore for RedisStore {
         let [from, to, reads] = split_synced(synced);
         let keys = [self.keys.lease.as_str(), &self.keys.manifest, &self.keys.sync_state];
         let (zone, version) = (self.keys.zone.as_str(), &self.settings.node_version);
-        let arguments = [node.as_str(), &epoch, &token, zone, version, &from, &to, &reads];
+        let (store, revision) = match None::<(zonegate_model::StoreId, Revision)> {
+            Some((store, revision)) => (store.to_string(), revision.to_string()),
+            None => (String::new(), String::new()),
+        };
+        let arguments = [node.as_str(), &epoch, &token, zone, version, &from, &to, &reads, &store, &revision];
         let reply = self.run(&script::RECORD_SYNCED, &keys, &arguments).await?;
         self.write_outcome(&script::RECORD_SYNCED, &reply)
     }

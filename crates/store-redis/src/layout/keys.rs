@@ -22,6 +22,8 @@ pub(crate) struct ZoneKeys {
     pub(crate) manifest: String,
     /// Stream.
     pub(crate) log: String,
+    /// Sorted set `<revision>:<end>` by begin, one per entry of the log, in bytes: by it the log is trimmed.
+    pub(crate) logged: String,
     /// Hash node → JSON.
     pub(crate) members: String,
     /// Sorted set node → time of the last heartbeat by Redis' clock, milliseconds.
@@ -49,6 +51,7 @@ impl ZoneKeys {
             epoch: own("epoch"),
             manifest: own("manifest"),
             log: own("log"),
+            logged: own("logged"),
             members: own("members"),
             seen: own("seen"),
             alive: own("alive:"),

@@ -1,13 +1,14 @@
 //! Entries of the log stream (`ARCHITECTURE.md`): a committed batch under the id `<revision>-0`, the release of a lease
 //! under `<revision>-<epoch>`. Carries Z5.
 //!
-//! The rows of a batch are one field, each row a header line `<kind> <D|U> <scope length or -> <id length> <text length>`
-//! and then scope, id and text without separators, so that they are read without a parser and hold any character.
+//! The rows of a batch are one field, each row a header line `<kind> <D|U> <scope length or -> <id length> <text length>`,
+//! with the time of its record as a sixth word if that is known, and then scope, id and text without separators, so that
+//! they are read without a parser and hold any character.
 
 use std::fmt::Write;
 use std::str::FromStr;
 
-use zonegate_model::{Epoch, Kind, Revision, Row, RowKey, RowState};
+use zonegate_model::{Epoch, Kind, RecordedAt, Revision, Row, RowKey, RowState};
 use zonegate_sync::port::{LogEntry, LogItem};
 
 use super::manifest::decode_manifest;
@@ -49,7 +50,11 @@ pub(crate) fn encode_rows(rows: &[Row]) -> String {
         let scope_length = scope.map_or_else(|| "-".to_owned(), |scope| scope.len().to_string());
         let (kind, id) = (row.key.kind.name(), &row.key.id);
         // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{kind} {mark} {scope_length} {} {}", id.len(), payload.len());
+        let _ = write!(text, "{kind} {mark} {scope_length} {} {}", id.len(), payload.len());
+        if row.recorded_at != RecordedAt::UNKNOWN {
+            let _ = write!(text, " {}", row.recorded_at.0);
+        }
+        text.push('\n');
         text.push_str(scope.unwrap_or_default());
         text.push_str(id);
         text.push_str(payload);
@@ -76,6 +81,10 @@ fn decode_rows(text: &str) -> Option<Vec<Row>> {
         };
         let id_length = words.next()?.parse().ok()?;
         let payload_length = words.next()?.parse().ok()?;
+        let recorded_at = match words.next() {
+            Some(at) => RecordedAt(at.parse().ok()?),
+            None => RecordedAt::UNKNOWN,
+        };
         if words.next().is_some() || scope_length.is_some() != kind.is_scoped() {
             return None;
         }
@@ -91,7 +100,8 @@ fn decode_rows(text: &str) -> Option<Vec<Row>> {
         };
         let key = RowKey { kind, scope, id: take(id_length)?.into() };
         let payload = take(payload_length)?;
-        rows.push(if deployed { Row::deployed(key, payload) } else { Row::removed(key) });
+        let row = if deployed { Row::deployed(key, payload) } else { Row::removed(key) };
+        rows.push(row.recorded(recorded_at));
     }
     Some(rows)
 }
@@ -147,11 +157,18 @@ mod tests {
 
     fn any_row() -> impl Strategy<Value = Row> {
         let text = "(?s).{0,12}|[\n 0-9DU-]{0,8}";
-        (0..Kind::ALL.len(), text, text, prop::option::of(text)).prop_map(|(kind, scope, id, payload)| {
-            let kind = Kind::ALL[kind];
-            let key = RowKey { kind, scope: kind.is_scoped().then(|| scope.into()), id: id.into() };
-            payload.map_or_else(|| Row::removed(key.clone()), |payload| Row::deployed(key.clone(), payload))
-        })
+        let recorded_at = prop_oneof![Just(0), any::<i64>()];
+        (0..Kind::ALL.len(), text, text, prop::option::of(text), recorded_at).prop_map(
+            |(kind, scope, id, payload, at)| {
+                let kind = Kind::ALL[kind];
+                let key = RowKey { kind, scope: kind.is_scoped().then(|| scope.into()), id: id.into() };
+                let row = match payload {
+                    Some(payload) => Row::deployed(key, payload),
+                    None => Row::removed(key),
+                };
+                row.recorded(RecordedAt(at))
+            },
+        )
     }
 
     fn stream(entries: Vec<(&str, Reply)>) -> Reply {
@@ -194,7 +211,7 @@ mod tests {
 
         #[test]
         fn l1_any_text_is_rows_or_none(
-            text in "(?s).{0,60}|((API|API_KEY) [DU] (-|[0-9]{1,20}) [0-9]{1,20} [0-9]{1,20}\n.{0,9}){0,3}"
+            text in "(?s).{0,60}|((API|API_KEY) [DU] (-|[0-9]{1,20}) [0-9]{1,20} [0-9]{1,20}( -?[0-9]{1,20})?\n.{0,9}){0,3}"
         ) {
             let _ = decode_rows(&text);
         }

@@ -7,13 +7,17 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use zonegate_model::{Kind, Payload, Row, RowKey};
+use zonegate_model::{Kind, Payload, RecordedAt, Row, RowKey};
 
 use super::keys::ZoneKeys;
 use crate::reply::Tolerant;
 
+/// Our own field beside APIM's, which APIM ignores: [`Row::recorded_at`], decimal. Absent when that is not known.
+pub(crate) const RECORDED_AT: &str = "zonegateRecordedAt";
+
 /// The fields that [`RowFields`] expects of `HMGET`, in order.
-pub(crate) const HMGET_FIELDS: [&str; 6] = ["clusterId", "id", "type", "syncAction", "updatedAt", "payload"];
+pub(crate) const HMGET_FIELDS: [&str; 7] =
+    ["clusterId", "id", "type", "syncAction", "updatedAt", "payload", RECORDED_AT];
 
 /// `syncAction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,11 @@ impl Action {
             Self::Undeploy => "UNDEPLOY",
         }
     }
+}
+
+/// The text of [`RECORDED_AT`]; empty where the field is to be absent.
+pub(crate) fn encode_recorded_at(at: RecordedAt) -> String {
+    if at == RecordedAt::UNKNOWN { String::new() } else { at.0.to_string() }
 }
 
 /// One field of a hash.
@@ -145,12 +154,21 @@ pub(crate) struct RowFields {
     action: Field<Action>,
     updated_at: Field<i64>,
     payload: Field<Payload>,
+    recorded_at: Field<i64>,
 }
 
 impl RowFields {
     /// Whether the row was written at or after `from`. A time that cannot be read counts as new.
     pub(crate) fn is_since(&self, from: i64) -> bool {
         !matches!(self.updated_at, Field::Valid(at) if at < from)
+    }
+
+    /// One that cannot be read is as good as none: it only says whether an audit has to look at the record.
+    fn recorded_at(&self) -> RecordedAt {
+        match self.recorded_at {
+            Field::Valid(at) => RecordedAt(at),
+            Field::Absent | Field::Invalid => RecordedAt::UNKNOWN,
+        }
     }
 }
 
@@ -177,6 +195,7 @@ impl<'de> Visitor<'de> for RowFieldsVisitor {
             action: access.next_element()?.unwrap_or_default(),
             updated_at: access.next_element()?.unwrap_or_default(),
             payload: access.next_element()?.unwrap_or_default(),
+            recorded_at: access.next_element()?.unwrap_or_default(),
         })
     }
 }
@@ -214,6 +233,7 @@ enum Name {
     Action,
     UpdatedAt,
     Payload,
+    RecordedAt,
     Nested,
     Other,
 }
@@ -228,6 +248,7 @@ impl FromText for Name {
             "syncAction" => Self::Action,
             "updatedAt" => Self::UpdatedAt,
             "payload" => Self::Payload,
+            RECORDED_AT => Self::RecordedAt,
             "extra_attributes" => Self::Nested,
             _ => Self::Other,
         })
@@ -256,6 +277,7 @@ impl<'de> Visitor<'de> for NamedRowVisitor {
                 Name::Action => row.fields.action = access.next_value()?,
                 Name::UpdatedAt => row.fields.updated_at = access.next_value()?,
                 Name::Payload => row.fields.payload = access.next_value()?,
+                Name::RecordedAt => row.fields.recorded_at = access.next_value()?,
                 Name::Nested => row = access.next_value()?,
                 Name::Other => {
                     access.next_value::<IgnoredAny>()?;
@@ -337,6 +359,7 @@ pub(crate) enum Decoded {
 
 /// Makes a row of a hash's fields and its key.
 pub(crate) fn decode_row(keys: &ZoneKeys, key: &str, fields: RowFields) -> Decoded {
+    let recorded_at = fields.recorded_at();
     match &fields.zone {
         Field::Valid(zone) if **zone == *keys.zone.as_str() => {}
         Field::Valid(_) | Field::Absent => return Decoded::Foreign,
@@ -362,14 +385,16 @@ pub(crate) fn decode_row(keys: &ZoneKeys, key: &str, fields: RowFields) -> Decod
     };
     let key = RowKey { kind, scope, id };
     match (action, fields.payload) {
-        (Action::Undeploy, _) => Decoded::Row(Row::removed(key)),
-        (Action::Deploy, Field::Valid(payload)) => Decoded::Row(Row::deployed(key, payload)),
+        (Action::Undeploy, _) => Decoded::Row(Row::removed(key).recorded(recorded_at)),
+        (Action::Deploy, Field::Valid(payload)) => {
+            Decoded::Row(Row::deployed(key, payload).recorded(recorded_at))
+        }
         (Action::Deploy, Field::Absent) => Decoded::Malformed("`payload` is missing"),
         (Action::Deploy, Field::Invalid) => Decoded::Malformed("`payload` is not UTF-8"),
     }
 }
 
-/// Makes a row of what a search for the deployed rows of one kind found: key, zone and payload. `None`: the hash has to be
+/// Makes a row of what a search for the deployed rows of one kind found: key, zone, payload and time. `None`: the hash has to be
 /// looked at as a whole.
 pub(crate) fn decode_found(keys: &ZoneKeys, kind: Kind, key: &str, fields: RowFields) -> Option<Decoded> {
     match &fields.zone {
@@ -377,8 +402,9 @@ pub(crate) fn decode_found(keys: &ZoneKeys, kind: Kind, key: &str, fields: RowFi
         _ => return Some(Decoded::Foreign),
     }
     let row_key = keys.identify(kind, key)?;
+    let recorded_at = fields.recorded_at();
     Some(match fields.payload {
-        Field::Valid(payload) => Decoded::Row(Row::deployed(row_key, payload)),
+        Field::Valid(payload) => Decoded::Row(Row::deployed(row_key, payload).recorded(recorded_at)),
         Field::Absent => Decoded::Malformed("`payload` is missing"),
         Field::Invalid => Decoded::Malformed("`payload` is not UTF-8"),
     })

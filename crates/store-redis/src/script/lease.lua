@@ -19,15 +19,16 @@ local function with_holder(word, key, lease)
   return { word, lease[1], lease[2], lease[3], redis.call('PTTL', key) }
 end
 
--- HSET over whatever lies there.
+-- HSET over whatever lies there. Answers how many of the fields were not there before.
 local function put(key, ...)
   local done = redis.pcall('HSET', key, ...)
   if type(done) == 'table' and done.err then
     if string.find(done.err, 'WRONGTYPE', 1, true) then
       redis.call('DEL', key)
     end
-    redis.call('HSET', key, ...)
+    done = redis.call('HSET', key, ...)
   end
+  return done
 end
 
 -- The fields of a hash; none if it is something else.

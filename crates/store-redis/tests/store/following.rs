@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use zonegate_model::Revision;
+use zonegate_model::{Kind, Revision, Row, RowKey, ZoneName};
+use zonegate_store_redis::{RedisSettings, RedisStore};
 use zonegate_sync::port::{LogItem, ZoneStore};
 
 use super::support::*;
@@ -137,4 +138,37 @@ async fn a_blocked_follower_stalls_no_other_call() {
     });
     assert!(calls.await.is_ok());
     assert_eq!(following.await.unwrap().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l2_the_log_is_bounded_by_bytes_and_keeps_the_newest_entry_whatever_its_size() {
+    let redis = plain();
+    let settings = RedisSettings { log_bytes: 100_000, ..settings(&redis) };
+    let store = RedisStore::new(settings, ZoneName::new("z"));
+    let mut primary = Primary::new(&store, "n").await;
+    let large = |bytes| Row::deployed(RowKey::new(Kind::Api, "large"), "x".repeat(bytes));
+    let revisions = || {
+        let entries = redis.cli(&["XRANGE", "zonegate:z:log", "-", "+"]).unwrap();
+        let ids = entries.items().iter().map(|entry| entry.items()[0].text().unwrap());
+        ids.map(|id| id.split_once('-').unwrap().0.parse().unwrap()).collect::<Vec<u64>>()
+    };
+    for _ in 0..20 {
+        primary.write(vec![large(20_000)]).await;
+    }
+    assert_eq!(revisions(), [17, 18, 19, 20], "each takes a little more than 20,000 bytes");
+    primary.write(vec![large(500_000)]).await;
+    assert_eq!(revisions(), [21]);
+    primary.write(vec![api("small")]).await;
+    assert_eq!(revisions(), [22], "the large one alone is above the bound");
+    primary.write(vec![api("small")]).await;
+    assert_eq!(revisions(), [22, 23]);
+    // Neither a lost nor a spoiled list is in the way of a write.
+    for spoil in [vec!["DEL", "zonegate:z:logged"], vec!["SET", "zonegate:z:logged", "x"]] {
+        redis.cli(&spoil).unwrap();
+        primary.write(vec![api("small")]).await;
+    }
+    redis.cli(&["ZADD", "zonegate:z:logged", "1e15", "nonsense"]).unwrap();
+    primary.write(vec![api("small")]).await;
+    assert_eq!(revisions().last(), Some(&26));
+    assert_eq!(committed(&store.follow(Revision(25), PATIENCE).await.unwrap()), [(26, Some(1))]);
 }

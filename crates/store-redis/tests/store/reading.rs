@@ -1,7 +1,7 @@
 //! Reading rows through the index and key by key (C3, C4, L1).
 
-use zonegate_model::{Kind, Row, RowKey};
-use zonegate_sync::port::{ReadMethod, RowSink, Stopped, ZoneStore};
+use zonegate_model::{Kind, RecordedAt, Revision, Row, RowKey};
+use zonegate_sync::port::{LogItem, ReadMethod, RowSink, Stopped, ZoneStore};
 
 use super::support::*;
 
@@ -74,6 +74,41 @@ async fn c3_rows_lie_as_apim_writes_them_and_a_removed_one_keeps_its_payload() {
     ];
     let found = redis.cli(&words).unwrap();
     assert_eq!(found.items()[0].items()[1].texts(), ["id", "k", "payload", "{\"id\":\"k\"}"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s5_the_time_of_a_record_comes_back_in_every_way_and_is_never_that_of_an_older_version() {
+    for (which, redis) in both() {
+        let store = store(&redis, "z");
+        let mut primary = Primary::new(&store, "n").await;
+        let at = |millis| RecordedAt(millis);
+        let fields =
+            || redis.cli(&["HGET", "distributed_event:z:API:a", "zonegateRecordedAt"]).unwrap().text();
+        let rows = [api("a").recorded(at(1_767_225_600_123)), key("a", "k").recorded(at(-5)), api("b")];
+        primary.write(rows.to_vec()).await;
+        for method in METHODS {
+            let mut found = read(&store, method).await;
+            found.sort_by_key(|row| row.recorded_at == RecordedAt::UNKNOWN);
+            assert_eq!(found, rows, "{which}, {method:?}");
+        }
+        let items = store.follow(Revision(0), PATIENCE).await.unwrap();
+        let [LogItem::Committed(entry)] = items.as_slice() else { panic!("{which}: {items:?}") };
+        assert_eq!(entry.rows.as_deref(), Some(rows.as_slice()), "{which}");
+        assert_eq!(fields().as_deref(), Some("1767225600123"), "{which}");
+
+        // Two versions of the row that do not know, and two removals.
+        for (row, left) in [
+            (api("a"), None),
+            (api("a").recorded(at(7)), Some("7")),
+            (removed(&api("a")), None),
+            (removed(&api("a")).recorded(at(8)), Some("8")),
+        ] {
+            primary.write(vec![row.clone()]).await;
+            assert_eq!(fields().as_deref(), left, "{which}, {row:?}");
+            let since = read_since(&store, 1).await;
+            assert_eq!(since.iter().find(|found| found.key == row.key), Some(&row), "{which}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,11 +35,11 @@ impl<'de> IntoDeserializer<'de, Error> for Raw<'de> {
     }
 }
 
-fn hmget(values: [Option<&[u8]>; 6]) -> RowFields {
+fn hmget(values: [Option<&[u8]>; 7]) -> RowFields {
     RowFields::deserialize(SeqDeserializer::new(values.into_iter().map(Raw))).unwrap()
 }
 
-fn decode(zone: &str, key: &str, values: [Option<&str>; 6]) -> Decoded {
+fn decode(zone: &str, key: &str, values: [Option<&str>; 7]) -> Decoded {
     let values = values.map(|value| value.map(str::as_bytes));
     decode_row(&ZoneKeys::new(ZoneName::new(zone)), key, hmget(values))
 }
@@ -48,7 +48,7 @@ const KEY: &str = "distributed_event:z:API:a:API_KEY:k";
 
 #[test]
 fn a_row_is_read_and_an_undeployed_one_is_removed_whatever_payload_it_kept() {
-    let values = |action| [Some("z"), Some("k"), Some("API_KEY"), Some(action), Some("5"), Some("{}")];
+    let values = |action| [Some("z"), Some("k"), Some("API_KEY"), Some(action), Some("5"), Some("{}"), None];
     let key = RowKey::scoped(Kind::ApiKey, "a", "k");
     assert_eq!(decode("z", KEY, values("DEPLOY")), Decoded::Row(Row::deployed(key.clone(), "{}")));
     assert_eq!(decode("z", KEY, values("UNDEPLOY")), Decoded::Row(Row::removed(key)));
@@ -56,14 +56,14 @@ fn a_row_is_read_and_an_undeployed_one_is_removed_whatever_payload_it_kept() {
 
 #[test]
 fn z8_a_row_of_a_zone_that_differs_in_case_or_has_no_zone_is_foreign() {
-    let values = |zone| [zone, Some("k"), Some("API"), Some("DEPLOY"), Some("5"), Some("{}")];
+    let values = |zone| [zone, Some("k"), Some("API"), Some("DEPLOY"), Some("5"), Some("{}"), None];
     assert_eq!(decode("z", "distributed_event:z:API:k", values(Some("Z"))), Decoded::Foreign);
     assert_eq!(decode("z", "distributed_event:z:API:k", values(None)), Decoded::Foreign);
 }
 
 #[test]
 fn l1_what_is_no_row_says_why() {
-    let good = [Some("z"), Some("k"), Some("API_KEY"), Some("DEPLOY"), Some("5"), Some("{}")];
+    let good = [Some("z"), Some("k"), Some("API_KEY"), Some("DEPLOY"), Some("5"), Some("{}"), None];
     for (place, value, word) in [
         (1, None, "`id`"),
         (2, Some("api_key"), "`type`"),
@@ -118,12 +118,12 @@ fn both_shapes_of_a_search_reply_are_read() {
 proptest! {
     #[test]
     fn l1_any_bytes_are_a_row_or_not(
-        values in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..6)), 6),
-        valid in prop::collection::vec(any::<bool>(), 6),
+        values in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..6)), 7),
+        valid in prop::collection::vec(any::<bool>(), 7),
         key in "(distributed_event:z:)?.{0,12}",
     ) {
-        let good: [&[u8]; 6] = [b"z", b"k", b"API_KEY", b"DEPLOY", b"5", b"{}"];
-        let mut given: [Option<&[u8]>; 6] = good.map(Some);
+        let good: [&[u8]; 7] = [b"z", b"k", b"API_KEY", b"DEPLOY", b"5", b"{}", b"9"];
+        let mut given: [Option<&[u8]>; 7] = good.map(Some);
         for (place, value) in values.iter().enumerate().filter(|(place, _)| !valid[*place]) {
             given[place] = value.as_deref();
         }
