@@ -1,30 +1,9 @@
 //! Why a read failed, in words that name what to do about it and hold no secret.
 
 use sqlx::error::DatabaseError;
-use zonegate_sync::port::{RepositoryError, RepositoryFailure, Stopped};
+use zonegate_sync::port::{RepositoryError, RepositoryFailure};
 
 use crate::Database;
-
-/// How a read ends early.
-#[derive(Debug)]
-pub(crate) enum ReadEnd {
-    /// Nobody listens any more, which is no failure.
-    Stopped,
-    /// It failed.
-    Failed(RepositoryError),
-}
-
-impl From<Stopped> for ReadEnd {
-    fn from(_: Stopped) -> Self {
-        Self::Stopped
-    }
-}
-
-impl From<RepositoryError> for ReadEnd {
-    fn from(error: RepositoryError) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// The connection could not be made, or broke, or was too slow.
 pub(crate) fn unreachable(database: &Database, what: &str) -> RepositoryError {
@@ -40,11 +19,6 @@ pub(crate) fn schema(database: &Database, what: &str) -> RepositoryError {
              `management.jdbc.schema` and `management.jdbc.prefix` right?"
         ),
     )
-}
-
-/// The settings ask for something that is not there.
-pub(crate) fn settings(message: String) -> RepositoryError {
-    failed(RepositoryFailure::Other, message)
 }
 
 fn failed(failure: RepositoryFailure, message: String) -> RepositoryError {

@@ -1,4 +1,4 @@
-//! What the reader is told: where the database is, how to read it, and which part of it is for this gateway.
+//! Where the database is, and how to reach it.
 
 mod jdbc;
 
@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use zonegate_payload::{ShardingTags, WrongSecretLength};
 
 use crate::ColumnZone;
 
-/// Settings of [`crate::SqlRepository`].
+/// Settings of [`crate::SqlDatabase`].
 #[derive(Clone, Debug)]
 pub struct SqlSettings {
     /// `management.jdbc.url`, read by [`Database::from_jdbc`].
@@ -28,16 +27,8 @@ pub struct SqlSettings {
     pub pool_size: usize,
     /// The zone of the times in the database.
     pub zone: ColumnZone,
-    /// `organizations` and `environments`.
-    pub environments: EnvironmentFilter,
-    /// `tags`.
-    pub tags: ShardingTags,
-    /// `services.sync.*`: how much is read at once.
-    pub bulk: Bulk,
     /// How long things may take.
     pub timeouts: Timeouts,
-    /// `api.properties.encryption.secret`: 16, 24 or 32 bytes.
-    pub encryption_secret: SecretString,
 }
 
 impl SqlSettings {
@@ -51,11 +42,7 @@ impl SqlSettings {
             prefix: String::new(),
             pool_size: 10,
             zone: ColumnZone::default(),
-            environments: EnvironmentFilter::default(),
-            tags: ShardingTags::default(),
-            bulk: Bulk::default(),
             timeouts: Timeouts::default(),
-            encryption_secret: zonegate_payload::PropertyCipher::DEFAULT_SECRET.into(),
         }
     }
 }
@@ -89,43 +76,6 @@ impl fmt::Display for Database {
             }
             Self::Sqlite { path } => write!(f, "SQLite file {}", path.display()),
         }
-    }
-}
-
-/// Which environments are for this gateway. All empty: all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EnvironmentFilter {
-    /// Human-readable ids of organizations (`organizations`).
-    pub organizations: Vec<String>,
-    /// Environments (`environments`): human-readable ids, or ids.
-    pub environments: Vec<String>,
-    /// Whether `environments` are ids (`useLegacyEnvironmentHrids: false`).
-    pub environments_are_ids: bool,
-}
-
-impl EnvironmentFilter {
-    /// Whether it lets everything pass.
-    pub fn is_empty(&self) -> bool {
-        self.organizations.is_empty() && self.environments.is_empty()
-    }
-}
-
-/// How much is read at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bulk {
-    /// `services.sync.bulk_items`: events.
-    pub events: usize,
-    /// `services.sync.subscription.bulk_items`: subscriptions.
-    pub subscriptions: usize,
-    /// `services.sync.apikey.bulk_items`: keys.
-    pub keys: usize,
-    /// `services.sync.apikey.subscriptions_chunk_size`: subscriptions whose keys are asked for together.
-    pub key_subscriptions: usize,
-}
-
-impl Default for Bulk {
-    fn default() -> Self {
-        Self { events: 100, subscriptions: 2000, keys: 1000, key_subscriptions: 900 }
     }
 }
 
@@ -173,12 +123,6 @@ pub enum SettingsError {
         /// What it is set to.
         value: String,
     },
-    /// A size of nothing.
-    #[error("`{0}` is 0: at least one item must be read at once")]
-    Zero(&'static str),
-    /// The secret of encrypted properties.
-    #[error(transparent)]
-    Secret(#[from] WrongSecretLength),
 }
 
 impl SqlSettings {
@@ -190,16 +134,6 @@ impl SqlSettings {
         };
         name("management.jdbc.prefix", &self.prefix)?;
         name("management.jdbc.schema", self.schema.as_deref().unwrap_or_default())?;
-        for (key, value) in [
-            ("services.sync.bulk_items", self.bulk.events),
-            ("services.sync.subscription.bulk_items", self.bulk.subscriptions),
-            ("services.sync.apikey.bulk_items", self.bulk.keys),
-            ("services.sync.apikey.subscriptions_chunk_size", self.bulk.key_subscriptions),
-        ] {
-            if value == 0 {
-                return Err(SettingsError::Zero(key));
-            }
-        }
         self.database.check()
     }
 }

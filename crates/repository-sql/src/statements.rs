@@ -4,13 +4,30 @@
 use std::sync::Arc;
 
 use zonegate_payload::convert::MAX_PAYLOAD;
+use zonegate_repository::port::MAX_TEXT;
 
 use crate::schema::Schema;
 
-/// Longest certificate or configuration of a subscription that is read, in bytes.
-const MAX_TEXT: usize = 256 * 1024;
+/// The statements for one database: for all environments, and for some.
+pub(crate) struct Prepared {
+    all: Arc<Statements>,
+    selected: Arc<Statements>,
+}
 
-/// The statements for one database.
+impl Prepared {
+    /// Builds them.
+    pub(crate) fn new(schema: &Schema, qualifier: Option<&str>, prefix: &str, postgres: bool) -> Self {
+        let statements = |filtered| Arc::new(Statements::new(schema, qualifier, prefix, postgres, filtered));
+        Self { all: statements(false), selected: statements(true) }
+    }
+
+    /// Those for some environments, whose last argument they are, or for all.
+    pub(crate) fn statements(&self, selected: bool) -> Arc<Statements> {
+        Arc::clone(if selected { &self.selected } else { &self.all })
+    }
+}
+
+/// The statements for one database, and for some environments or all.
 #[derive(Clone, Debug)]
 pub(crate) struct Statements {
     /// Events of types $1 after ($2, $3) and before $4, at most $5, of environments $6.
@@ -37,8 +54,14 @@ pub(crate) struct Statements {
     pub(crate) all_keys: Arc<str>,
     /// Keys that changed after ($1, $2) and before $3, at most $4, of environments $5.
     pub(crate) keys_changed: Arc<str>,
-    /// Subscriptions of the keys $1, of environments $2.
-    pub(crate) subscriptions_of_keys: Arc<str>,
+    /// Subscriptions of the keys $1 after ($2, $3), at most $4, of environments $5.
+    pub(crate) links_of_keys: Arc<str>,
+    /// Ids and times of events of types $1 after $2, at most $3, of environments $4.
+    pub(crate) event_index: Arc<str>,
+    /// Ids, times and references of accepted subscriptions after $1, at most $2, of environments $3.
+    pub(crate) subscription_index: Arc<str>,
+    /// Active keys with their accepted subscriptions after ($1, $2), at most $3, of environments $4.
+    pub(crate) key_index: Arc<str>,
     /// Environments with their organizations.
     pub(crate) environments: Arc<str>,
     /// Ids of environments with their human-readable ones, in order.
@@ -47,9 +70,9 @@ pub(crate) struct Statements {
     pub(crate) organization_hrids: Option<Arc<str>>,
     /// The installation's id.
     pub(crate) installation: Option<Arc<str>>,
-    /// Licences from $1 and before $2, after $3, at most $4, of organizations $5.
+    /// Licences after ($1, $2) and before $3, at most $4, of organizations $5.
     pub(crate) licenses: Option<Arc<str>>,
-    /// Access points from $1 and before $2, after $3, at most $4, of environments $5.
+    /// Access points after ($1, $2) and before $3, at most $4, of environments $5.
     pub(crate) access_points: Option<Arc<str>>,
 }
 
@@ -122,21 +145,29 @@ impl Statements {
         let links = names.table("key_subscriptions");
         let keys = names.table("keys");
 
-        let event_environment = if filtered {
-            format!(
-                " AND (NOT EXISTS (SELECT 1 FROM {of_events} v WHERE v.event_id = e.id)
-                    OR EXISTS (SELECT 1 FROM {of_events} v WHERE v.event_id = e.id AND {}))",
-                names.is_in("v.environment_id", 6)
-            )
-        } else {
-            String::new()
+        let event_environment = |n| {
+            if filtered {
+                format!(
+                    " AND (NOT EXISTS (SELECT 1 FROM {of_events} v WHERE v.event_id = e.id)
+                        OR EXISTS (SELECT 1 FROM {of_events} v WHERE v.event_id = e.id AND {}))",
+                    names.is_in("v.environment_id", n)
+                )
+            } else {
+                String::new()
+            }
         };
         let length = "CAST(octet_length(e.payload) AS bigint)";
         let event_page = format!(
             "SELECT e.id, e.type, e.updated_at, {length} FROM {events} e
-                WHERE {} AND {} AND e.updated_at < $4{event_environment} ORDER BY e.updated_at, e.id LIMIT $5",
+                WHERE {} AND {} AND e.updated_at < $4{} ORDER BY e.updated_at, e.id LIMIT $5",
             names.is_in("e.type", 1),
-            after("e.updated_at", "e.id", 2)
+            after("e.updated_at", "e.id", 2),
+            event_environment(6)
+        );
+        let event_index = format!(
+            "SELECT e.id, e.updated_at FROM {events} e WHERE {} AND e.id > $2{} ORDER BY e.id LIMIT $3",
+            names.is_in("e.type", 1),
+            event_environment(4)
         );
         let event_heads = format!(
             "SELECT e.id, e.type, e.updated_at, {length} FROM {events} e WHERE {} AND {}",
@@ -211,11 +242,33 @@ impl Statements {
                 ORDER BY k.updated_at, k.id LIMIT $4",
             after("k.updated_at", "k.id", 1)
         );
-        let subscriptions_of_keys = format!(
-            "SELECT {subscription}, l.key_id FROM {links} l JOIN {subscriptions} s ON s.id = l.subscription_id
-                WHERE {}{} ORDER BY l.key_id, s.id",
-            names.is_in("l.key_id", 1),
-            names.environment(filtered, "subscriptions", "s", 2)
+        let reference = [
+            names.column("subscriptions", "s", "api", "text"),
+            names.column("subscriptions", "s", "reference_type", "text"),
+            names.column("subscriptions", "s", "reference_id", "text"),
+        ]
+        .join(", ");
+        let links_of_keys = format!(
+            "WITH l AS MATERIALIZED (SELECT key_id, subscription_id FROM {links} WHERE {})
+                SELECT l.key_id, s.id, {reference}, s.\"plan\", s.status
+                FROM l JOIN {subscriptions} s ON s.id = l.subscription_id
+                WHERE {}{} ORDER BY l.key_id, l.subscription_id LIMIT $4",
+            names.is_in("key_id", 1),
+            after("l.key_id", "l.subscription_id", 2),
+            names.environment(filtered, "subscriptions", "s", 5)
+        );
+        let subscription_index = format!(
+            "SELECT s.id, s.updated_at, {reference} FROM {subscriptions} s WHERE s.id > $1 AND {active}{}
+                ORDER BY s.id LIMIT $2",
+            names.environment(filtered, "subscriptions", "s", 3)
+        );
+        let key_index = format!(
+            "SELECT k.id, s.id, k.updated_at, {reference} FROM {keys} k JOIN {links} l ON l.key_id = k.id
+                JOIN {subscriptions} s ON s.id = l.subscription_id
+                WHERE {} AND k.revoked = false{unpaused}{own} AND {active}{}
+                ORDER BY k.id, l.subscription_id LIMIT $3",
+            after("k.id", "l.subscription_id", 1),
+            names.environment(filtered, "subscriptions", "s", 4)
         );
 
         let hrids = |table: &str, column: &str| {
@@ -240,7 +293,10 @@ impl Statements {
             active_keys: active_keys.into(),
             all_keys: all_keys.into(),
             keys_changed: keys_changed.into(),
-            subscriptions_of_keys: subscriptions_of_keys.into(),
+            links_of_keys: links_of_keys.into(),
+            event_index: event_index.into(),
+            subscription_index: subscription_index.into(),
+            key_index: key_index.into(),
             environments: format!("SELECT e.id, e.organization_id FROM {} e", names.table("environments")).into(),
             environment_hrids: hrids("environment_hrids", "environment_id"),
             organization_hrids: hrids("organization_hrids", "organization_id"),
@@ -253,9 +309,10 @@ impl Statements {
                     if filtered { format!(" AND {}", names.is_in("l.reference_id", 5)) } else { String::new() };
                 format!(
                     "SELECT l.reference_id, l.license, l.updated_at FROM {} l WHERE l.reference_type = 'ORGANIZATION'
-                        AND l.updated_at >= $1 AND l.updated_at < $2 AND l.reference_id > $3{organizations}
-                        ORDER BY l.reference_id LIMIT $4",
-                    names.table("licenses")
+                        AND {} AND l.updated_at < $3{organizations}
+                        ORDER BY l.updated_at, l.reference_id LIMIT $4",
+                    names.table("licenses"),
+                    after("l.updated_at", "l.reference_id", 1)
                 )
                 .into()
             }),
@@ -305,8 +362,9 @@ fn access_points(names: &Names<'_>, filtered: bool) -> Option<Arc<str>> {
     let sql = format!(
         "SELECT a.id, a.reference_id, a.target, a.host, a.status, a.updated_at FROM {} a
             WHERE a.reference_type = 'ENVIRONMENT' AND a.target IN ('GATEWAY', 'TCP_GATEWAY', 'KAFKA_GATEWAY')
-            AND a.updated_at >= $1 AND a.updated_at < $2 AND a.id > $3{environments} ORDER BY a.id LIMIT $4",
-        names.table("access_points")
+            AND {} AND a.updated_at < $3{environments} ORDER BY a.updated_at, a.id LIMIT $4",
+        names.table("access_points"),
+        after("a.updated_at", "a.id", 1)
     );
     Some(sql.into())
 }

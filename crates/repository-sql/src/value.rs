@@ -26,11 +26,21 @@ impl Argument {
         let sound = ids.into_iter().filter(|id| !id.as_ref().contains('\0'));
         Self::Texts(sound.map(|id| id.as_ref().to_owned()).collect())
     }
+
+    /// A text.
+    pub(crate) fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    /// A number of records.
+    pub(crate) fn count(number: usize) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
 }
 
 /// A time as the column holds it, for use as a bound: nothing is lost, whatever its precision or spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub struct Stored {
     /// What it says.
     pub(crate) local: NaiveDateTime,
     /// SQLite: its text, which is what is compared there.
@@ -138,10 +148,11 @@ impl Columns for SqliteRow {
         if self.try_get_raw(index)?.is_null() {
             return Ok(None);
         }
-        Ok(self.text(index)?.and_then(|text| {
+        Ok(self.text(index)?.map(|text| {
             let local = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f")
                 .or_else(|_| NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f"));
-            local.ok().map(|local| Stored { local, text: Some(text) })
+            // What is no time still has its place in the order of texts, so that it ends no page.
+            Stored { local: local.unwrap_or(crate::times::EARLIEST), text: Some(text) }
         }))
     }
 

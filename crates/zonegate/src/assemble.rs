@@ -15,7 +15,7 @@ use zonegate_generation::Builder;
 use zonegate_model::{Clock, NodeId};
 use zonegate_policy::Registry;
 use zonegate_proxy::{CompiledApi, Compiler, Counters, Running, Server, StartError};
-use zonegate_repository_sql::SqlRepository;
+use zonegate_repository_sql::{SqlDatabase, SqlRepository};
 use zonegate_store_redis::RedisStore;
 use zonegate_sync::Machine;
 use zonegate_technical_api::view::Identity;
@@ -52,7 +52,10 @@ pub(crate) enum RunError {
     TechnicalApi(#[from] ServeError),
     /// The management repository's settings make no sense.
     #[error(transparent)]
-    Repository(#[from] zonegate_repository_sql::SettingsError),
+    Repository(#[from] zonegate_repository::SettingsError),
+    /// The same of its database.
+    #[error(transparent)]
+    Database(#[from] zonegate_repository_sql::SettingsError),
 }
 
 /// Runs the gateway on this thread until a signal stops it.
@@ -225,5 +228,6 @@ fn store(settings: &Settings) -> Result<Option<Arc<RedisStore>>, Unsupported> {
 
 fn repository(settings: &Settings) -> Result<Option<Arc<SqlRepository>>, RunError> {
     let Some(sql) = configuration::sql_settings(settings)? else { return Ok(None) };
-    Ok(Some(Arc::new(SqlRepository::new(sql)?)))
+    let settings = configuration::repository_settings(settings);
+    Ok(Some(Arc::new(SqlRepository::new(SqlDatabase::new(sql)?, settings)?)))
 }

@@ -12,7 +12,8 @@ use zonegate_definition::NodeContext;
 use zonegate_model::NodeId;
 use zonegate_payload::ShardingTags;
 use zonegate_proxy::{GatewaySettings, ListenerSettings};
-use zonegate_repository_sql::{Bulk, ColumnZone, Database, EnvironmentFilter, SqlSettings, Timeouts};
+use zonegate_repository::{Bulk, EnvironmentFilter};
+use zonegate_repository_sql::{ColumnZone, Database, SqlSettings, Timeouts};
 use zonegate_store_redis::RedisSettings;
 use zonegate_sync::Mode;
 use zonegate_technical_api::{Access, Thresholds};
@@ -220,7 +221,28 @@ pub(crate) fn redis_settings(sync: &DistributedSync) -> Result<RedisSettings, Un
     })
 }
 
-/// How to read the management repository; `None` for a gateway that never reads one.
+/// Which part of the management repository is for this gateway, and how much of it is read at once.
+pub(crate) fn repository_settings(settings: &Settings) -> zonegate_repository::Settings {
+    let sync = &settings.sync;
+    zonegate_repository::Settings {
+        environments: EnvironmentFilter {
+            organizations: settings.organizations.clone(),
+            environments: settings.environments.clone(),
+            environments_are_ids: !settings.legacy_environment_hrids,
+        },
+        tags: tags(settings),
+        bulk: Bulk {
+            events: sync.bulk_items as usize,
+            subscriptions: sync.subscription_bulk_items as usize,
+            keys: sync.api_key_bulk_items as usize,
+            key_subscriptions: sync.api_key_subscriptions_chunk_size as usize,
+        },
+        authorization: sync.authorization,
+        encryption_secret: settings.api.properties_encryption_secret.clone(),
+    }
+}
+
+/// Where the management repository is, and how to reach it; `None` for a gateway that never reads one.
 pub(crate) fn sql_settings(settings: &Settings) -> Result<Option<SqlSettings>, Unsupported> {
     let jdbc = match &settings.management {
         Some(Management::Jdbc(jdbc)) => jdbc,
@@ -242,7 +264,6 @@ pub(crate) fn sql_settings(settings: &Settings) -> Result<Option<SqlSettings>, U
         JdbcUrl::Sqlite { path } => Database::Sqlite { path: path.clone() },
     };
     let zone = jdbc.time_zone.as_deref().unwrap_or("UTC").parse::<ColumnZone>();
-    let sync = &settings.sync;
     Ok(Some(SqlSettings {
         username: jdbc.username.clone(),
         password: jdbc.password.clone(),
@@ -250,25 +271,12 @@ pub(crate) fn sql_settings(settings: &Settings) -> Result<Option<SqlSettings>, U
         prefix: jdbc.table_prefix.clone(),
         pool_size: jdbc.pool.max_size as usize,
         zone: zone.map_err(|error| Unsupported::new("management.jdbc.timezone", error.to_string()))?,
-        environments: EnvironmentFilter {
-            organizations: settings.organizations.clone(),
-            environments: settings.environments.clone(),
-            environments_are_ids: !settings.legacy_environment_hrids,
-        },
-        tags: tags(settings),
-        bulk: Bulk {
-            events: sync.bulk_items as usize,
-            subscriptions: sync.subscription_bulk_items as usize,
-            keys: sync.api_key_bulk_items as usize,
-            key_subscriptions: sync.api_key_subscriptions_chunk_size as usize,
-        },
         timeouts: Timeouts {
             connect: jdbc.pool.connection_timeout,
             idle: jdbc.pool.idle_timeout.unwrap_or(NEVER),
             lifetime: jdbc.pool.max_lifetime.unwrap_or(NEVER),
             ..Timeouts::default()
         },
-        encryption_secret: settings.api.properties_encryption_secret.clone(),
         ..SqlSettings::new(database)
     }))
 }

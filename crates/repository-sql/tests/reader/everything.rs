@@ -8,7 +8,7 @@ use zonegate_management_writer::{
 };
 use zonegate_model::Kind;
 use zonegate_payload::ShardingTags;
-use zonegate_repository_sql::{Bulk, EnvironmentFilter, SqlRepository};
+use zonegate_repository::{Bulk, EnvironmentFilter};
 use zonegate_sync::port::{Change, ChangeSink, RepositoryReader, StampedChange, Stopped};
 
 use crate::world::{Read, World, on_both, read_all};
@@ -198,9 +198,9 @@ async fn small_pages_find_what_large_ones_find(world: World) {
     assert_eq!(large.ids(Kind::Api).len(), 13);
     assert_eq!(large.ids(Kind::ApiKey).len(), 91);
     for size in [1, 2, 5, 13] {
-        let mut settings = world.settings.clone();
-        settings.bulk = Bulk { events: size, subscriptions: size, keys: size, key_subscriptions: size };
-        let small = read_all(&SqlRepository::new(settings).unwrap()).await.state();
+        let mut reading = world.reading.clone();
+        reading.bulk = Bulk { events: size, subscriptions: size, keys: size, key_subscriptions: size };
+        let small = read_all(&world.reader_with(reading)).await.state();
         assert_eq!(small, large, "pages of {size}");
     }
 }
@@ -233,7 +233,7 @@ async fn keyset_paging_loses_nothing_while_rows_are_rewritten(mut world: World) 
         let id = format!("api-{number:02}");
         world.writer.deploy_api(&ApiSpec::v4(&id, format!("/{id}"), UPSTREAM).keyless()).await.unwrap();
     }
-    world.settings.bulk.events = 4;
+    world.reading.bulk.events = 4;
     let mut sink = Rewriting { read: Read::default(), writer: &world.writer, pushes: 0 };
     world.reader().read_all(&mut sink).await.unwrap();
     assert!(sink.pushes > 8);
@@ -331,13 +331,13 @@ async fn environments_are_filtered_and_an_unknown_one_is_an_error(world: World) 
     writer.set_license("ORG", "two").await.unwrap();
 
     let with = |organizations: &[&str], environments: &[&str], ids| {
-        let mut settings = world.settings.clone();
-        settings.environments = EnvironmentFilter {
+        let mut reading = world.reading.clone();
+        reading.environments = EnvironmentFilter {
             organizations: organizations.iter().map(|&name| name.to_owned()).collect(),
             environments: environments.iter().map(|&name| name.to_owned()).collect(),
             environments_are_ids: ids,
         };
-        SqlRepository::new(settings).unwrap()
+        world.reader_with(reading)
     };
     for reader in [with(&[], &["prod"], false), with(&["org"], &[], false), with(&[], &["PROD"], true)] {
         let state = read_all(&reader).await.state();
@@ -366,12 +366,12 @@ async fn tags_leave_out_apis_and_plans_of_other_gateways(mut world: World) {
     writer.deploy_api(&ApiSpec::v4("untagged", "/untagged", UPSTREAM).keyless()).await.unwrap();
 
     assert_eq!(world.read_all().await.state().ids(Kind::Api).len(), 3);
-    world.settings.tags = ShardingTags::new(["eu"]);
+    world.reading.tags = ShardingTags::new(["eu"]);
     let state = world.read_all().await.state();
     assert_eq!(state.ids(Kind::Api), ["eu-api"]);
     assert!(state.ids(Kind::Subscription).is_empty());
     assert_eq!(state.payload(Kind::Api, "eu-api")["definition"]["plans"].as_array().unwrap().len(), 1);
-    world.settings.tags = ShardingTags::new(["!us"]);
+    world.reading.tags = ShardingTags::new(["!us"]);
     assert_eq!(world.read_all().await.state().ids(Kind::Api), ["eu-api", "untagged"]);
 }
 

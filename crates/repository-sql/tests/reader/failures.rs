@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use zonegate_management_writer::ApiSpec;
 use zonegate_model::Kind;
-use zonegate_repository_sql::{Database, SqlRepository, SqlSettings};
+use zonegate_repository::Settings;
+use zonegate_repository_sql::{Database, SqlDatabase, SqlRepository, SqlSettings};
 use zonegate_sync::port::{RepositoryError, RepositoryFailure, RepositoryReader};
 use zonegate_testkit::folders::RunFolder;
 use zonegate_testkit::ports::Port;
@@ -13,9 +14,12 @@ use zonegate_testkit::postgres::{PASSWORD, Postgres, USER};
 
 use crate::world::{Keep, Read, World, on_both, read_all};
 
+fn reader(settings: SqlSettings) -> SqlRepository {
+    SqlRepository::new(SqlDatabase::new(settings).unwrap(), Settings::default()).unwrap()
+}
+
 async fn failure(settings: &SqlSettings) -> RepositoryError {
-    let reader = SqlRepository::new(settings.clone()).unwrap();
-    reader.read_all(&mut Read::default()).await.unwrap_err()
+    reader(settings.clone()).read_all(&mut Read::default()).await.unwrap_err()
 }
 
 on_both!(
@@ -185,12 +189,11 @@ async fn a_reader_is_made_while_the_database_is_down_and_reads_when_it_is_back()
     writer.close().await;
     server.stop().unwrap();
 
-    let reader = SqlRepository::new(SqlSettings {
+    let reader = reader(SqlSettings {
         username: Some(USER.to_owned()),
         password: Some(PASSWORD.into()),
         ..SqlSettings::new(Database::from_jdbc(&server.jdbc_url("apim")).unwrap())
-    })
-    .unwrap();
+    });
     for _ in 0..2 {
         let error = reader.read_all(&mut Read::default()).await.unwrap_err();
         assert_eq!(error.failure, RepositoryFailure::Unreachable);

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use serde_json::Value;
 use zonegate_management_writer::ManagementWriter;
 use zonegate_model::{Kind, Row, RowKey, RowState};
-use zonegate_repository_sql::{Database, SqlRepository, SqlSettings};
+use zonegate_repository::Settings;
+use zonegate_repository_sql::{Database, SqlDatabase, SqlRepository, SqlSettings};
 use zonegate_sync::port::{Change, ChangeSink, RepositoryReader, StampedChange, Stopped, Window};
 use zonegate_testkit::folders::RunFolder;
 use zonegate_testkit::postgres::{PASSWORD, Postgres, USER};
@@ -34,6 +35,7 @@ pub(crate) enum Keep {
 pub(crate) struct World {
     pub(crate) writer: ManagementWriter,
     pub(crate) settings: SqlSettings,
+    pub(crate) reading: Settings,
     pub(crate) keep: Keep,
     pub(crate) name: String,
 }
@@ -56,7 +58,13 @@ impl World {
             ..SqlSettings::new(Database::from_jdbc(&server.jdbc_url(name)).unwrap())
         };
         let writer = ManagementWriter::connect(&server.url(name)).await.unwrap();
-        Self { writer, settings, keep: Keep::Server(server), name: name.to_owned() }
+        Self {
+            writer,
+            settings,
+            reading: Settings::default(),
+            keep: Keep::Server(server),
+            name: name.to_owned(),
+        }
     }
 
     /// An empty repository in a SQLite file.
@@ -66,11 +74,21 @@ impl World {
         let writer = ManagementWriter::connect(&url).await.unwrap();
         writer.create_schema().await.unwrap();
         let settings = SqlSettings::new(Database::from_jdbc(&url).unwrap());
-        Self { writer, settings, keep: Keep::Folder(folder), name: name.to_owned() }
+        Self {
+            writer,
+            settings,
+            reading: Settings::default(),
+            keep: Keep::Folder(folder),
+            name: name.to_owned(),
+        }
     }
 
     pub(crate) fn reader(&self) -> SqlRepository {
-        SqlRepository::new(self.settings.clone()).unwrap()
+        self.reader_with(self.reading.clone())
+    }
+
+    pub(crate) fn reader_with(&self, reading: Settings) -> SqlRepository {
+        SqlRepository::new(SqlDatabase::new(self.settings.clone()).unwrap(), reading).unwrap()
     }
 
     /// What a fresh reader finds.

@@ -1,6 +1,6 @@
 //! APIs and API products with their subscriptions and keys: each goes out complete, in one change (S2).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use zonegate_model::{Kind, Row, RowKey};
@@ -8,9 +8,9 @@ use zonegate_payload::convert::{self, Refusal, ServedPlans};
 use zonegate_payload::record::KeySubscription;
 use zonegate_sync::port::{Change, RepositoryError, Stamp, StampedChange};
 
-use crate::events::Head;
-use crate::reader::Run;
-use crate::subscriptions::Subscription;
+use crate::port::{Database, Head, Key, Session, Subscription};
+use crate::reader::{Run, Time};
+use crate::stamps::recorded_at;
 
 /// Subscriptions that are kept in memory for several units together. A unit that has more is read by itself.
 const TOGETHER: usize = 20_000;
@@ -28,7 +28,7 @@ pub(crate) struct Unit {
 /// Too much for one go: the subscriptions of each unit, by the id of its event.
 pub(crate) struct TooMany(pub(crate) HashMap<Arc<str>, usize>);
 
-impl Run<'_> {
+impl<D: Database> Run<'_, D> {
     /// Reads what belongs to the units, and answers a change for each, in their order.
     pub(crate) async fn complete(
         &mut self,
@@ -41,8 +41,8 @@ impl Run<'_> {
                 of_plan.entry(Arc::clone(plan)).or_default().push(index);
             }
         }
-        let mut subscriptions: Vec<Vec<Subscription>> = units.iter().map(|_| Vec::new()).collect();
-        let mut sort = |page: Vec<Subscription>| {
+        let mut subscriptions: Vec<Vec<Subscription<Time<D>>>> = units.iter().map(|_| Vec::new()).collect();
+        let mut sort = |page: Vec<Subscription<Time<D>>>| {
             for subscription in page {
                 let Some(scope) = subscription.record.scope() else { continue };
                 let mut owners = of_plan.get(&subscription.record.plan).into_iter().flatten().copied();
@@ -55,34 +55,25 @@ impl Run<'_> {
                 }
             }
         };
-        let bulk = self.repository.settings.bulk.subscriptions;
-        if let [unit] = &*units {
-            for plan in unit.plans.subscribable.clone() {
-                let mut after = String::new();
-                loop {
-                    let page = self.subscriptions_of_plan(&plan, &after).await?;
-                    let whole = page.len() == bulk;
-                    let Some(last) = page.last() else { break };
-                    after = last.record.id.to_string();
-                    sort(page);
-                    if !whole {
-                        break;
-                    }
-                }
-            }
-        } else if !of_plan.is_empty() {
-            let plans = of_plan.keys().cloned().collect::<Vec<_>>();
+        let limit = self.repository.settings.bulk.subscriptions;
+        let together = units.len() > 1;
+        let all = of_plan.keys().cloned().collect::<Vec<_>>();
+        // Of a unit that is read by itself plan by plan: an index leads through each in order.
+        for plans in all.chunks(if together { all.len().max(1) } else { 1 }) {
             let mut total = 0;
-            let mut after = None;
+            let mut after = (Arc::from(""), Arc::from(""));
             loop {
-                let page = self.subscriptions_of_plans(&plans, after.as_ref()).await?;
-                let whole = page.len() == bulk;
+                let (plan, id): &(Arc<str>, Arc<str>) = &after;
+                let selection = self.selection.as_deref();
+                let page = self.session.subscriptions_of_plans(plans, (plan, id), limit, selection).await?;
+                let whole = page.len() >= limit;
                 total += page.len();
-                if total > TOGETHER {
-                    let counts = self.subscription_counts(&plans).await?;
+                if together && total > TOGETHER {
+                    let counts = self.session.subscription_counts(plans, selection).await?;
                     return Ok(Err(too_many(&units, &counts)));
                 }
-                after = page.last().cloned();
+                let Some(last) = page.last() else { break };
+                after = (Arc::clone(&last.record.plan), Arc::clone(&last.record.id));
                 sort(page);
                 if !whole {
                     break;
@@ -93,34 +84,43 @@ impl Run<'_> {
         let mut changes = Vec::with_capacity(units.len());
         // Metadata and keys of several units are asked for together; each unit then takes its own.
         let mut all = subscriptions.iter_mut().flatten().collect::<Vec<_>>();
-        self.add_metadata(&mut all).await?;
+        for some in all.chunks_mut(limit) {
+            self.session.add_metadata(some).await?;
+        }
         let mut by_key = Vec::new();
         for (unit, list) in units.iter().zip(&subscriptions) {
             let with_keys =
                 list.iter().filter(|subscription| unit.plans.takes_keys(&subscription.record.plan));
             by_key.extend(with_keys.map(|subscription| Arc::clone(&subscription.record.id)));
         }
-        let mut keys = self.keys_of(&by_key, true).await?;
-        for (unit, list) in units.into_iter().zip(subscriptions) {
+        let mut keys = self.keys_by_subscription(&by_key, true).await?;
+        for (unit, mut list) in units.into_iter().zip(subscriptions) {
             let id = Arc::clone(&unit.row.key.id);
+            // Of several subscriptions that have a key in common the first counts: see `key_rows`.
+            list.sort_by(|one, other| one.record.id.cmp(&other.record.id));
             let mut rows = Vec::with_capacity(1 + 2 * list.len());
             let mut key_rows = Vec::new();
+            let mut told = HashSet::new();
             let mut refused = Vec::new();
             rows.push(unit.row);
             for subscription in list {
-                let of_key = key_subscription(&subscription, &id, true);
+                let of_key = KeySubscription {
+                    id: Arc::clone(&subscription.record.id),
+                    scope: Arc::clone(&id),
+                    plan: Arc::clone(&subscription.record.plan),
+                    served: true,
+                };
                 let own = keys.remove(&subscription.record.id).unwrap_or_default();
-                match subscription_row(subscription, &id, true) {
+                match self.subscription_row(subscription, &id, true) {
                     Ok(row) => rows.push(row),
-                    Err(reason) => {
-                        refused.push(reason);
-                        continue;
-                    }
+                    Err(reason) => refused.push(reason),
                 }
                 for key in own {
-                    match convert::api_key(&key.record, &of_key) {
-                        Ok(row) => key_rows.push(row),
-                        Err(refusal) => refused.push(refused_by(&refusal)),
+                    if told.insert(Arc::clone(&key.record.id)) {
+                        match self.key_row(&key, &of_key) {
+                            Ok(row) => key_rows.push(row),
+                            Err(change) => refused.push(change),
+                        }
                     }
                 }
             }
@@ -132,6 +132,60 @@ impl Run<'_> {
         }
         Ok(Ok(changes))
     }
+
+    /// Keys of some subscriptions, by subscription. Active ones only, or all.
+    pub(crate) async fn keys_by_subscription(
+        &mut self,
+        subscriptions: &[Arc<str>],
+        active: bool,
+    ) -> Result<HashMap<Arc<str>, Vec<Key<Time<D>>>>, RepositoryError> {
+        let bulk = self.repository.settings.bulk;
+        let mut found: HashMap<Arc<str>, Vec<Key<Time<D>>>> = HashMap::new();
+        for some in subscriptions.chunks(bulk.key_subscriptions) {
+            let mut after = (Arc::from(""), Arc::from(""));
+            loop {
+                let (key, subscription): &(Arc<str>, Arc<str>) = &after;
+                let page = self.session.keys_of(some, active, (key, subscription), bulk.keys).await?;
+                let whole = page.len() >= bulk.keys;
+                let Some((key, subscription)) = page.last() else { break };
+                after = (Arc::clone(&key.record.id), Arc::clone(subscription));
+                for (key, subscription) in page {
+                    found.entry(subscription).or_default().push(key);
+                }
+                if !whole {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The row of a subscription, or the refusal of it.
+    pub(crate) fn subscription_row(
+        &self,
+        subscription: Subscription<Time<D>>,
+        scope: &Arc<str>,
+        plan_served: bool,
+    ) -> Result<Row, Change> {
+        if subscription.too_long {
+            return Err(Change::Refused {
+                key: RowKey::scoped(Kind::Subscription, Arc::clone(scope), subscription.record.id),
+                reason: "its client certificate or configuration is longer than what is read".to_owned(),
+            });
+        }
+        let at = subscription.updated.as_ref().map(|time| self.session.millis(time));
+        convert::subscription(subscription.record, scope, plan_served)
+            .map(|row| row.recorded(recorded_at(at)))
+            .map_err(|refusal| refused_by(&refusal))
+    }
+
+    /// The row of a key for one of its subscriptions, or the refusal of it.
+    pub(crate) fn key_row(&self, key: &Key<Time<D>>, subscription: &KeySubscription) -> Result<Row, Change> {
+        let at = key.updated.as_ref().map(|time| self.session.millis(time));
+        convert::api_key(&key.record, subscription)
+            .map(|row| row.recorded(recorded_at(at)))
+            .map_err(|refusal| refused_by(&refusal))
+    }
 }
 
 fn too_many(units: &[Unit], of_plans: &HashMap<String, usize>) -> TooMany {
@@ -141,9 +195,9 @@ fn too_many(units: &[Unit], of_plans: &HashMap<String, usize>) -> TooMany {
 
 /// Cuts a portion so that each part has few enough subscriptions, or is of one event only. Always into more than one
 /// part, whatever the counts say.
-pub(crate) fn parts(heads: Vec<Head>, too_many: &TooMany) -> Vec<Vec<Head>> {
+pub(crate) fn parts<T>(heads: Vec<Head<T>>, too_many: &TooMany) -> Vec<Vec<Head<T>>> {
     let most = heads.len() - usize::from(heads.len() > 1);
-    let mut parts: Vec<Vec<Head>> = Vec::new();
+    let mut parts: Vec<Vec<Head<T>>> = Vec::new();
     let mut total = 0;
     for head in heads {
         let count = too_many.0.get(&head.id).copied().unwrap_or(0);
@@ -163,35 +217,6 @@ fn owns(unit: &Unit, scope: &str, product: bool) -> bool {
     *unit.row.key.id == *scope && (unit.row.key.kind == Kind::ApiProduct) == product
 }
 
-/// The row of a subscription, or the refusal of it.
-pub(crate) fn subscription_row(
-    subscription: Subscription,
-    scope: &Arc<str>,
-    plan_served: bool,
-) -> Result<Row, Change> {
-    if subscription.too_long {
-        return Err(Change::Refused {
-            key: RowKey::scoped(Kind::Subscription, Arc::clone(scope), subscription.record.id),
-            reason: "its client certificate or configuration is longer than what is read".to_owned(),
-        });
-    }
-    convert::subscription(subscription.record, scope, plan_served).map_err(|refusal| refused_by(&refusal))
-}
-
-/// What a key's row has to know of its subscription.
-pub(crate) fn key_subscription(
-    subscription: &Subscription,
-    scope: &Arc<str>,
-    served: bool,
-) -> KeySubscription {
-    KeySubscription {
-        id: Arc::clone(&subscription.record.id),
-        scope: Arc::clone(scope),
-        plan: Arc::clone(&subscription.record.plan),
-        served,
-    }
-}
-
 /// A refusal as a change.
 pub(crate) fn refused_by(refusal: &Refusal) -> Change {
     Change::Refused { key: refusal.key.clone(), reason: refusal.reason.to_string() }
@@ -200,8 +225,6 @@ pub(crate) fn refused_by(refusal: &Refusal) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::times::EARLIEST;
-    use crate::value::Stored;
     use zonegate_payload::record::EventType;
 
     #[test]
@@ -212,7 +235,7 @@ mod tests {
             let heads = ids.iter().map(|id| Head {
                 id: Arc::clone(id),
                 kind: EventType::StartApi,
-                updated: Stored::bound(EARLIEST),
+                updated: 0,
                 bytes: 1,
             });
             let heads = heads.collect();

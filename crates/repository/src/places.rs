@@ -5,65 +5,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zonegate_payload::record::Place;
-use zonegate_sync::port::RepositoryError;
+use zonegate_sync::port::{RepositoryError, RepositoryFailure};
 
-use crate::connection::Session;
-use crate::failure;
 use crate::settings::EnvironmentFilter;
-use crate::statements::Statements;
 
 /// All environments, and the filter resolved.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     environments: BTreeMap<Arc<str>, Place>,
-    filter: Option<Filter>,
+    selection: Option<Arc<Selection>>,
 }
 
-/// What is for this gateway. Never empty.
-#[derive(Clone, Debug)]
-pub(crate) struct Filter {
+/// The environments that are for this gateway. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
     /// Ids of environments.
-    pub(crate) environments: BTreeSet<Arc<str>>,
+    pub environments: BTreeSet<Arc<str>>,
     /// Ids of their organizations.
-    pub(crate) organizations: BTreeSet<Arc<str>>,
+    pub organizations: BTreeSet<Arc<str>>,
 }
 
-/// The tables' content.
-#[derive(Clone, Debug, Default)]
-struct Tables {
-    environments: Vec<(Arc<str>, Arc<str>)>,
-    environment_hrids: Vec<(String, String)>,
-    organization_hrids: Vec<(String, String)>,
+/// What a repository says of environments and organizations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Ids of environments, each with its organization's.
+    pub environments: Vec<(Arc<str>, Arc<str>)>,
+    /// Ids of environments with their human-readable ones. Those of one environment in their order: the first counts.
+    pub environment_hrids: Vec<(String, String)>,
+    /// The same for organizations.
+    pub organization_hrids: Vec<(String, String)>,
 }
 
 impl Places {
-    /// Reads the tables and resolves the filter.
-    pub(crate) async fn read(
-        session: &mut Session,
-        statements: &Statements,
-        filter: &EnvironmentFilter,
-    ) -> Result<Self, RepositoryError> {
-        let mut tables = Tables::default();
-        let doing = "reading environments";
-        tables.environments = session
-            .fetch(doing, &statements.environments, Vec::new(), |row| {
-                Ok((row.required(0)?.into(), row.required(1)?.into()))
-            })
-            .await?;
-        for (statement, hrids) in [
-            (&statements.environment_hrids, &mut tables.environment_hrids),
-            (&statements.organization_hrids, &mut tables.organization_hrids),
-        ] {
-            if let Some(sql) = statement {
-                let pairs =
-                    session.fetch(doing, sql, Vec::new(), |row| Ok((row.required(0)?, row.required(1)?)));
-                *hrids = pairs.await?;
-            }
-        }
-        Self::resolve(&tables, filter).map_err(failure::settings)
-    }
-
-    fn resolve(tables: &Tables, filter: &EnvironmentFilter) -> Result<Self, String> {
+    /// Resolves the settings against what the repository has.
+    pub(crate) fn resolve(tables: &Tables, filter: &EnvironmentFilter) -> Result<Self, RepositoryError> {
+        let selection = resolve_filter(tables, filter)
+            .map_err(|message| RepositoryError { failure: RepositoryFailure::Other, message })?;
         let first = |hrids: &[(String, String)], wanted: &str| {
             hrids.iter().find(|(id, _)| id == wanted).map(|(_, hrid)| Arc::from(hrid.as_str()))
         };
@@ -76,7 +53,7 @@ impl Places {
             };
             (Arc::clone(id), place)
         });
-        Ok(Self { environments: environments.collect(), filter: resolve_filter(tables, filter)? })
+        Ok(Self { environments: environments.collect(), selection: selection.map(Arc::new) })
     }
 
     /// Where an environment belongs. Nothing but its own id, if it is not known.
@@ -91,21 +68,21 @@ impl Places {
         }
     }
 
-    /// The filter, if there is one.
-    pub(crate) fn filter(&self) -> Option<&Filter> {
-        self.filter.as_ref()
+    /// What is for this gateway, unless everything is.
+    pub(crate) fn selection(&self) -> Option<&Arc<Selection>> {
+        self.selection.as_ref()
     }
 }
 
 /// Ids from what the settings name. An empty result is an error: it would mean "everything" in the queries.
-fn resolve_filter(tables: &Tables, filter: &EnvironmentFilter) -> Result<Option<Filter>, String> {
+fn resolve_filter(tables: &Tables, filter: &EnvironmentFilter) -> Result<Option<Selection>, String> {
     if filter.is_empty() {
         return Ok(None);
     }
     let has = |hrids: &[(String, String)], id: &str, wanted: &[String]| {
         hrids.iter().any(|(of, hrid)| of == id && wanted.contains(hrid))
     };
-    let mut found = Filter { environments: BTreeSet::new(), organizations: BTreeSet::new() };
+    let mut found = Selection { environments: BTreeSet::new(), organizations: BTreeSet::new() };
     for (id, organization) in &tables.environments {
         let named = filter.environments.is_empty()
             || if filter.environments_are_ids {
@@ -163,8 +140,10 @@ mod tests {
             environments: environments.iter().map(|&name| name.to_owned()).collect(),
             environments_are_ids: ids,
         };
-        let places = Places::resolve(&tables(), &filter)?;
-        Ok(places.filter().map(|filter| filter.environments.iter().map(ToString::to_string).collect()))
+        let places = Places::resolve(&tables(), &filter).map_err(|error| error.message)?;
+        Ok(places
+            .selection()
+            .map(|selection| selection.environments.iter().map(ToString::to_string).collect()))
     }
 
     #[test]

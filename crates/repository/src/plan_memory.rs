@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use zonegate_payload::convert::ServedPlans;
 
-use crate::value::Stored;
-
 /// An API with more plans than this is read again each time: memory stays bounded by what is reasonable (L2).
 const MAX_PLANS: usize = 1000;
 
@@ -44,22 +42,28 @@ impl Plans {
 }
 
 /// Plans by API or product, each with the time of the event that they came from.
-#[derive(Debug, Default)]
-pub(crate) struct PlanMemory(HashMap<Arc<str>, (Stored, Plans)>);
+#[derive(Debug)]
+pub(crate) struct PlanMemory<T>(HashMap<Arc<str>, (T, Plans)>);
 
-impl PlanMemory {
+impl<T> Default for PlanMemory<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: PartialEq> PlanMemory<T> {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// What is known, if it is from the event of that time.
-    pub(crate) fn get(&self, id: &str, event: &Stored) -> Option<Plans> {
+    pub(crate) fn get(&self, id: &str, event: &T) -> Option<Plans> {
         self.0.get(id).filter(|(known, _)| known == event).map(|(_, plans)| plans.clone())
     }
 
     /// Remembers.
-    pub(crate) fn put(&mut self, id: Arc<str>, event: Stored, plans: Plans) {
+    pub(crate) fn put(&mut self, id: Arc<str>, event: T, plans: Plans) {
         if matches!(&plans, Plans::Served(served) if served.subscribable.len() > MAX_PLANS) {
             self.0.remove(&id);
         } else {

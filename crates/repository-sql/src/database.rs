@@ -1,0 +1,69 @@
+//! The database: its connections, and the statements for the schema that it has.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zonegate_repository::port::{self, Answer};
+use zonegate_sync::port::{RepositoryError, RepositoryFailure};
+
+use crate::connection::Connections;
+use crate::schema::Schema;
+use crate::session::SqlSession;
+use crate::settings::{SettingsError, SqlSettings};
+use crate::statements::Prepared;
+
+/// A management repository's database, PostgreSQL or SQLite.
+pub struct SqlDatabase {
+    settings: SqlSettings,
+    connections: Connections,
+    prepared: Mutex<Option<Arc<Prepared>>>,
+}
+
+impl SqlDatabase {
+    /// Checks the settings. Neither connects nor waits.
+    pub fn new(settings: SqlSettings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        Ok(Self { connections: Connections::new(&settings), settings, prepared: Mutex::default() })
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<Arc<Prepared>>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for SqlDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.database.fmt(f)
+    }
+}
+
+impl port::Database for SqlDatabase {
+    type Session = SqlSession;
+
+    async fn open(&self, afresh: bool) -> Answer<SqlSession> {
+        let mut connection = self.connections.open().await?;
+        let known = self.known().clone().filter(|_| !afresh);
+        let prepared = if let Some(known) = known {
+            known
+        } else {
+            let (qualifier, prefix) = (self.settings.schema.as_deref(), self.settings.prefix.as_str());
+            let schema = Schema::read(&self.connections, &mut connection, qualifier, prefix).await?;
+            let prepared =
+                Arc::new(Prepared::new(&schema, qualifier, prefix, self.connections.is_postgres()));
+            *self.known() = Some(Arc::clone(&prepared));
+            prepared
+        };
+        Ok(SqlSession { connection, prepared, zone: self.settings.zone })
+    }
+
+    fn keep(&self, session: SqlSession) {
+        self.connections.keep(session.connection);
+    }
+
+    /// Forgets the schema if that was the trouble.
+    fn failed(&self, error: &RepositoryError) {
+        if error.failure == RepositoryFailure::Schema {
+            *self.known() = None;
+        }
+    }
+}

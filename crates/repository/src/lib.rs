@@ -1,0 +1,36 @@
+//! How a management repository is read, whatever its database (C2): everything, what changed in a window, an index,
+//! or named parts, as rows of the zone store.
+//!
+//! [`Repository`] implements [`zonegate_sync::port::RepositoryReader`] over a [`Database`], the port that an adapter
+//! per database implements. What records mean is in `zonegate-payload`; how they lie in a database is the adapter's.
+//! Carries S1 (kinds in order of effect), S2 (an API or API product comes complete, in one change), its part of S3 and
+//! L1 (a bad record is refused by itself), S4 and S5 (keyset paging, stamps, index), and L2.
+//!
+//! What is read is a function of the repository alone, never of the time of reading or of what was read before, so
+//! that a later audit finds no difference that is none. Validity periods of subscriptions and keys are for the
+//! request. Facts: `management-repository.md`.
+//!
+//! **Memory** (L2). At once there are: one page of heads, licences, access points, subscriptions or keys ([`Bulk`]); the
+//! payloads of one portion of events, 8 MiB in all unless one event alone has more (at most
+//! [`zonegate_payload::convert::MAX_PAYLOAD`], the rest is not even fetched); and the subscriptions and keys of the APIs
+//! of that portion, 20,000 subscriptions in all unless one API alone has more. The largest API is thus what counts, and
+//! it must be in memory whole, since it goes out whole. Between reads, the plans of each API are kept.
+
+mod changes;
+mod cursor;
+mod everything;
+mod families;
+mod places;
+mod plan_memory;
+mod platform;
+pub mod port;
+mod portions;
+mod reader;
+mod settings;
+mod stamps;
+mod units;
+
+pub use places::{Selection, Tables};
+pub use port::{Database, Session};
+pub use reader::Repository;
+pub use settings::{Bulk, EnvironmentFilter, Settings, SettingsError};
