@@ -33,7 +33,7 @@ pub struct Api {
     pub tags: Vec<String>,
     /// Where it is reachable. Never empty, no entry twice.
     pub listeners: Vec<ContextPath>,
-    /// Plans in the order in which they are tried. Never empty.
+    /// Plans in the order in which they are tried. Empty only where the API is served through products alone.
     pub plans: Vec<Plan>,
     /// Endpoint groups; the first is the default group.
     pub groups: Vec<EndpointGroup>,

@@ -32,6 +32,6 @@ pub use node::NodeContext;
 pub use organization::{Organization, read_organization};
 pub use plan::{ApiKeySecurity, ApiKeySource, Plan, Security};
 pub use product::{ApiProduct, read_api_product};
-pub use read::{MAX_DEFINITION_BYTES, name_of, read_api};
+pub use read::{MAX_DEFINITION_BYTES, name_of, read_api, read_member_api};
 pub use refusal::{Reason, Refusal};
 pub use target::{NotAUrl, Scheme, Target};

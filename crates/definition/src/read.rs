@@ -23,6 +23,16 @@ struct Head {
 
 /// Reads an API row: to be served, not to be served here, or refused (S3).
 pub fn read_api(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
+    read(payload, node, false)
+}
+
+/// Reads the row of an API that is a member of a product with plans for this gateway. A V4 API is then served whatever its
+/// own tags, and without plans of its own (`management-repository.md` section 10.2).
+pub fn read_member_api(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
+    read(payload, node, true)
+}
+
+fn read(payload: &ApiPayload, node: &NodeContext, member: bool) -> Result<Read, Refusal> {
     if !payload.enabled {
         return Ok(Read::NotHere(NotHere::Disabled));
     }
@@ -31,7 +41,7 @@ pub fn read_api(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusa
     let head: Head = json::parse(text, "")?;
     if is_v4(&head)? {
         match Text::filled(head.kind) {
-            Some(kind) if label::is(&kind, "proxy") => v4::read(payload, node),
+            Some(kind) if label::is(&kind, "proxy") => v4::read(payload, node, member),
             Some(kind) => Err(Refusal::new(Reason::ApiType(excerpt(&kind)), "type")),
             None => Err(Refusal::new(Reason::Missing("type"), "")),
         }

@@ -100,15 +100,15 @@ struct SecurityJson<'a> {
     configuration: Option<&'a RawValue>,
 }
 
-/// Reads a V4 definition of type proxy.
-pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
+/// Reads a V4 definition of type proxy; of a `member` of a product also without plans and with other tags.
+pub(crate) fn read(payload: &ApiPayload, node: &NodeContext, member: bool) -> Result<Read, Refusal> {
     let definition: Definition<'_> = json::parse(payload.definition.get(), "")?;
     let tags = Text::all(definition.tags);
-    if !node.accepts(&tags) {
+    if !member && !node.accepts(&tags) {
         return Ok(Read::NotHere(NotHere::Tags));
     }
     let plans = plans(definition.plans.unwrap_or_default().0, node)?;
-    if plans.is_empty() {
+    if !member && plans.is_empty() {
         return Ok(Read::NotHere(NotHere::NoPlan));
     }
     if Switch::is_on(definition.failover.as_ref()) {

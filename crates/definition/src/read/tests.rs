@@ -392,6 +392,16 @@ fn what_is_switched_off_or_meant_for_others_takes_no_part() {
 }
 
 #[test]
+fn a_member_of_a_product_is_served_without_plans_and_with_other_tags() {
+    let node = NodeContext { tags: zonegate_payload::ShardingTags::new(["east"]), ..NodeContext::default() };
+    let read = |definition: &Value| read_member_api(&payload(&definition.to_string()), &node);
+    let Ok(Read::Serve(api)) = read(&with(v4(), "plans", json!([]))) else { panic!("it is served") };
+    assert!(api.plans.is_empty());
+    assert!(matches!(read(&with(v4(), "tags", json!(["west"]))), Ok(Read::Serve(_))));
+    assert!(matches!(read(&with(v2(), "plans", json!([]))), Ok(Read::NotHere(_))), "V2 APIs are no members");
+}
+
+#[test]
 fn unknown_members_are_ignored_and_labels_are_read_in_any_spelling() {
     let mut definition = with(v4(), "future", json!({ "deep": [1] }));
     definition["flows"][0]["selectors"][0]["pathOperator"] = json!("START_WITH");
