@@ -33,6 +33,14 @@ pub enum Mutant {
     SeenForEver,
     /// A window does not contain removals.
     NoRemovals,
+    /// Every record has the same time for an audit: what an audit would be that compares ids only.
+    TimelessIndex,
+    /// The parts that an audit reads are as old as its index: what an audit would be that draws conclusions from the
+    /// index itself, and removes what it does not mention.
+    StaleParts,
+    /// A record that was not served when an index first mentioned it is mentioned with that time for ever: what an audit
+    /// would be that ignores a record because it did so before.
+    IgnoredForEver,
     /// Rows are activated before the commit.
     EarlyActivation,
     /// Renewals succeed for a node that lost the lease.
@@ -41,7 +49,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every mutant.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::NoFence,
         Self::NoTokenCheck,
         Self::ExpiredLeaseWrites,
@@ -54,6 +62,9 @@ impl Mutant {
         Self::UnitWithoutKeys,
         Self::SeenForEver,
         Self::NoRemovals,
+        Self::TimelessIndex,
+        Self::StaleParts,
+        Self::IgnoredForEver,
         Self::EarlyActivation,
         Self::RenewAnyway,
     ];
@@ -73,6 +84,9 @@ impl Mutant {
             Self::UnitWithoutKeys => "unit-without-keys",
             Self::SeenForEver => "seen-for-ever",
             Self::NoRemovals => "no-removals",
+            Self::TimelessIndex => "timeless-index",
+            Self::StaleParts => "stale-parts",
+            Self::IgnoredForEver => "ignored-for-ever",
             Self::EarlyActivation => "early-activation",
             Self::RenewAnyway => "renew-anyway",
         }
@@ -83,9 +97,9 @@ impl Mutant {
     /// Within how many histories from seed 0 on the checker must have noticed.
     pub const fn found_within(self) -> u64 {
         match self {
-            // Need a roll-back at the right moment.
+            // Need a roll-back at the right moment, or a window between the halves of an audit.
             Self::NoExpectedCheck => 10_000,
-            Self::NoTokenCheck => 5_000,
+            Self::NoTokenCheck | Self::StaleParts => 5_000,
             _ => 500,
         }
     }

@@ -57,6 +57,12 @@ pub(crate) struct Plan {
     pub(crate) leaders: usize,
     pub(crate) log_limit: usize,
     pub(crate) batch_rows: usize,
+    /// Most units that an audit reads one by one.
+    pub(crate) audit_most_units: usize,
+    /// The repository tells when something changed.
+    pub(crate) watchable: bool,
+    /// Some commits to APIs become visible so late that only an audit finds them.
+    pub(crate) hides: bool,
     pub(crate) faults: Vec<(Duration, Fault)>,
     pub(crate) writes: Vec<(Duration, Write)>,
     /// When the last fault has begun; outages may last longer and are ended then.
@@ -78,6 +84,9 @@ impl Plan {
             leaders,
             log_limit: [3, 8, 64][random.index(3)],
             batch_rows: [2, 4, 16][random.index(3)],
+            audit_most_units: [2, 1_000, 1_000][random.index(3)],
+            watchable: random.permille(400),
+            hides: random.permille(400),
             faults: Vec::new(),
             writes: Vec::new(),
             ends_at,
@@ -115,7 +124,7 @@ impl Plan {
         while at < self.ends_at {
             let several = if random.permille(150) { random.within(2, 8) } else { 1 };
             for _ in 0..several {
-                let late = lateness(random);
+                let late = lateness(random, self.hides);
                 let write = Write { unit: random.next() as u32, kind: WriteKind::draw(random), late };
                 self.writes.push((at, write));
             }
@@ -134,10 +143,11 @@ fn lasting(random: &mut Random) -> Duration {
 }
 
 /// Between a record's time and the moment when others see it. Beyond the overlap of windows only the audit finds it.
-fn lateness(random: &mut Random) -> Duration {
+fn lateness(random: &mut Random, hides: bool) -> Duration {
+    let hidden = if hides { 20 } else { 3 };
     match random.below(100) {
-        0..3 => random.millis(2_000, 15_000),
-        3..15 => random.millis(1, 2_000),
+        late if late < hidden => random.millis(2_000, 15_000),
+        late if late < hidden + 12 => random.millis(1, 2_000),
         _ => Duration::ZERO,
     }
 }

@@ -7,16 +7,16 @@
 mod reading;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonegate_model::{Digest, Digests, Kind, Payload, Row, RowKey};
+use zonegate_model::{Digest, Digests, Kind, Payload, RecordedAt, Row, RowKey};
 
 use crate::mutant::Mutant;
 use crate::random::Random;
 
-pub(crate) use reading::{AllRead, WindowRead};
+pub(crate) use reading::{AllRead, IndexRead, PartsRead, WindowRead};
 pub(crate) use workload::{Write, WriteKind};
 
 /// A record of one table, with the row that it becomes.
@@ -29,14 +29,27 @@ struct Record {
     at: i64,
     /// `None`: closed, revoked, undeployed.
     payload: Option<(Payload, Digest)>,
+    /// Active, but its plan is not served: no row comes from it, and an index mentions it all the same.
+    unserved: bool,
+    /// The time with which an index mentioned it first while it was not served; for [`Mutant::IgnoredForEver`].
+    frozen_at: Option<i64>,
 }
 
 impl Record {
-    fn row(&self) -> Row {
-        match &self.payload {
+    fn served(&self) -> Option<&(Payload, Digest)> {
+        self.payload.as_ref().filter(|_| !self.unserved)
+    }
+
+    fn row(&self, mutant: Option<Mutant>) -> Row {
+        let row = match self.served() {
             Some((payload, _)) => Row::deployed(self.key.clone(), payload.clone()),
             None => Row::removed(self.key.clone()),
-        }
+        };
+        row.recorded(self.recorded_at(mutant))
+    }
+
+    fn recorded_at(&self, mutant: Option<Mutant>) -> RecordedAt {
+        RecordedAt(if mutant == Some(Mutant::TimelessIndex) { 1 } else { self.at })
     }
 }
 
@@ -48,6 +61,7 @@ pub(crate) struct Version {
 }
 
 /// An API, an API product or a single entity, with all that belongs to it.
+#[derive(Clone)]
 pub(crate) struct Unit {
     pub(crate) id: Arc<str>,
     kind: Kind,
@@ -56,8 +70,14 @@ pub(crate) struct Unit {
     pub(crate) versions: Vec<Version>,
     /// Its definition cannot be understood now: gateways are to keep what they know of it (S3).
     pub(crate) broken: bool,
-    /// That was so at some time.
-    pub(crate) ever_broken: bool,
+    /// Changes reached the gateways in another order than they were made: a definition could not be understood for a
+    /// while, or a commit or a deletion was seen by no window. Then what is served may be a mixture that the repository
+    /// never had, until an audit puts it right.
+    pub(crate) mixed: bool,
+    /// Digests of all texts that its rows ever had.
+    texts: BTreeSet<u128>,
+    /// Deployed for other sharding tags: not served here, although an index mentions it.
+    elsewhere: bool,
     /// A transaction that is not committed yet holds the unit's locks.
     locked: bool,
     next_record: u32,
@@ -68,21 +88,33 @@ impl Unit {
         self.records.first().is_some_and(|record| record.payload.is_some())
     }
 
+    /// Whether gateways are to serve it.
+    fn is_served(&self) -> bool {
+        self.is_deployed() && !self.elsewhere
+    }
+
+    /// Digests of the rows that it is to have, with their kinds.
+    fn digests(&self) -> impl Iterator<Item = (Kind, Digest)> {
+        let records = self.records.iter().filter(|_| self.is_served());
+        records.filter_map(|record| record.served().map(|(_, digest)| (record.key.kind, *digest)))
+    }
+
     fn signature(&self) -> u128 {
-        if !self.is_deployed() {
-            return 0;
-        }
-        let digests =
-            self.records.iter().filter_map(|record| record.payload.as_ref().map(|(_, digest)| digest.0));
-        digests.fold(0, u128::wrapping_add)
+        self.digests().fold(0, |sum, (_, digest)| sum.wrapping_add(digest.0))
+    }
+
+    /// Whether a row with this digest was ever among the unit's.
+    pub(crate) fn ever_had(&self, digest: Digest) -> bool {
+        self.texts.contains(&digest.0)
     }
 
     /// The rows that it is to have, none when it is not deployed.
-    fn rows(&self) -> Vec<Row> {
-        if !self.is_deployed() {
+    fn rows(&self, mutant: Option<Mutant>) -> Vec<Row> {
+        if !self.is_served() {
             return Vec::new();
         }
-        self.records.iter().filter(|record| record.payload.is_some()).map(Record::row).collect()
+        let served = self.records.iter().filter(|record| record.served().is_some());
+        served.map(|record| record.row(mutant)).collect()
     }
 
     /// Takes note of the state that the unit has now, if it is another one.
@@ -125,6 +157,7 @@ impl Repository {
             if random.permille(800) {
                 let at = started_at - random.within(100_000, 90_000_000) as i64;
                 repository.deploy(unit, at, random);
+                repository.units[unit].elsewhere = !repository.is_alone(unit) && random.permille(100);
                 repository.units[unit].version(Duration::ZERO);
             } else {
                 repository.units[unit].versions.push(Version { signature: 0, since: Duration::ZERO });
@@ -142,7 +175,9 @@ impl Repository {
             records: Vec::new(),
             versions: Vec::new(),
             broken: false,
-            ever_broken: false,
+            mixed: false,
+            texts: BTreeSet::new(),
+            elsewhere: false,
             locked: false,
             next_record: 1,
         };
@@ -167,11 +202,9 @@ impl Repository {
     /// Digests of everything that is to be active now.
     pub(crate) fn digests(&self) -> Digests {
         let mut digests = Digests::default();
-        for unit in self.units.iter().filter(|unit| unit.is_deployed()) {
-            for record in &unit.records {
-                if let Some((_, digest)) = record.payload {
-                    digests[record.key.kind].add(digest);
-                }
+        for unit in &self.units {
+            for (kind, digest) in unit.digests() {
+                digests[kind].add(digest);
             }
         }
         digests

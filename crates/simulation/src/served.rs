@@ -205,11 +205,11 @@ impl Served {
             place.version += ahead;
             return Ok(());
         }
-        // Of a definition that cannot be understood, what is known stays, with later changes of its keys: no version
+        // Or a change that no window showed is missing among later ones. Of a definition that cannot be understood, what is known stays, with later changes of its keys: no version
         // that the repository ever had. Who never knew it does not have it, and as primary of a store that is not whole
         // takes it from the others too; S3 does not say more about that yet.
-        if repository.units[unit].ever_broken {
-            return Ok(());
+        if repository.units[unit].mixed {
+            return self.check_mixture(unit, repository);
         }
         let id = &repository.units[unit].id;
         let older =
@@ -231,6 +231,18 @@ impl Served {
                 Finding::new(Guarantee::S2, format!("what is served of {id} is no version that it ever had"))
             }
         })
+    }
+
+    /// Of a unit that is served as no version that it ever had, each row must at least be one that it had.
+    fn check_mixture(&self, unit: usize, repository: &Repository) -> Result<(), Finding> {
+        let of_unit = self.rows.iter().filter(|(key, _)| repository.unit_of(key) == Some(unit));
+        for (key, (_, digest)) in of_unit {
+            if !repository.units[unit].ever_had(*digest) {
+                let what = format!("{key} is served with a text that it never had");
+                return Err(Finding::new(Guarantee::S2, what));
+            }
+        }
+        Ok(())
     }
 
     /// The first unit that is not as the repository has it now, for people.

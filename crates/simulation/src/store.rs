@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonegate_model::{Digest, Digests, Epoch, NodeId, Row, RowKey, RowState};
+use zonegate_model::{Digest, Digests, Epoch, NodeId, RecordedAt, Row, RowKey, RowState};
 use zonegate_sync::port::{
     Acquire, AcquireOutcome, Batch, Grant, Holder, LogEntry, LogItem, Manifest, Member, RenewOutcome, Synced,
     WriteOutcome,
@@ -49,6 +49,7 @@ impl Lease {
 struct Stored {
     state: RowState,
     digest: Option<Digest>,
+    recorded_at: RecordedAt,
     updated_at: i64,
 }
 
@@ -254,7 +255,8 @@ impl Store {
         if let Some(digest) = digest {
             self.content.digests[kind].add(digest);
         }
-        let stored = Stored { state: row.state.clone(), digest, updated_at: wall };
+        let stored =
+            Stored { state: row.state.clone(), digest, recorded_at: row.recorded_at, updated_at: wall };
         if let Some(Stored { digest: Some(old), .. }) = self.content.rows.insert(row.key.clone(), stored) {
             self.content.digests[kind].subtract(old);
         }

@@ -16,6 +16,8 @@ pub enum Guarantee {
     S5,
     /// One writer.
     Z1,
+    /// One gateway of the zone reads the repository.
+    Z2,
     /// Failover is invisible, and loses nothing.
     Z4,
     /// The zone store heals.

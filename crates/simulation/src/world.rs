@@ -17,7 +17,7 @@ use crate::history::History;
 use crate::plan::Plan;
 use crate::queue::Queue;
 use crate::random::Random;
-use crate::repository::Repository;
+use crate::repository::{Repository, Unit};
 use crate::runner::Options;
 use crate::served::Staged;
 use crate::store::{Content, Store};
@@ -76,7 +76,7 @@ enum Event {
     /// A planned write begins.
     Write(usize),
     /// A transaction commits.
-    CommitWrite { unit: usize, write: usize, at: i64 },
+    CommitWrite { unit: usize, write: usize, at: i64, late: Duration },
     /// A planned fault.
     Fault(usize),
     /// All faults end.
@@ -117,6 +117,10 @@ pub(crate) struct World {
     images: Vec<Option<Content>>,
     waiters: Vec<Waiter>,
     next_waiter: u64,
+    /// Gateways that wait for a change in the repository.
+    watchers: Vec<Caller>,
+    /// For [`crate::Mutant::StaleParts`]: the repository when a gateway last began an index.
+    index_images: Vec<Vec<Unit>>,
     repository: Repository,
     stage: Stage,
     pub(crate) history: History,
@@ -144,6 +148,8 @@ pub struct Summary {
     pub unexpected: u64,
     /// Grants of the lease.
     pub grants: u64,
+    /// Audits by ids and times that found something that no window had shown.
+    pub audits: u64,
     /// States that became active in a gateway.
     pub activations: u64,
     /// Commits that replaced the state of a gateway that served one already.
@@ -163,6 +169,7 @@ impl Summary {
         self.fenced += other.fenced;
         self.unexpected += other.unexpected;
         self.grants += other.grants;
+        self.audits += other.audits;
         self.activations += other.activations;
         self.full_activations += other.full_activations;
         self.fingerprint ^= other.fingerprint;
@@ -190,6 +197,8 @@ impl World {
             images: vec![None; slots],
             waiters: Vec::new(),
             next_waiter: 0,
+            watchers: Vec::new(),
+            index_images: vec![Vec::new(); plan.nodes],
             repository,
             stage: Stage::Faults,
             history,
@@ -280,8 +289,8 @@ impl World {
                 self.begin_write(index);
                 Ok(())
             }
-            Event::CommitWrite { unit, write, at } => {
-                self.commit_write(unit, write, at);
+            Event::CommitWrite { unit, write, at, late } => {
+                self.commit_write(unit, write, at, late);
                 Ok(())
             }
             Event::Fault(index) => self.fault(index),
@@ -314,17 +323,20 @@ impl World {
         let unit = write.unit as usize % self.repository.units.len();
         let at = self.wall();
         // A window that missed a commit for good must not add a later change of the same API to what it missed. Only the
-        // audit puts that right, so an API's commits stay within reach of the windows; single entities need not.
-        let late = if self.repository.is_alone(unit) { write.late } else { write.late.min(WITHIN_OVERLAP) };
+        // audit puts that right, so in most histories an API's commits stay within reach of the windows; single entities
+        // need not.
+        let any = self.plan.hides || self.repository.is_alone(unit);
+        let late = if any { write.late } else { write.late.min(WITHIN_OVERLAP) };
         if self.repository.lock(unit) {
-            self.queue.push(self.now + late, Event::CommitWrite { unit, write: index, at });
+            self.queue.push(self.now + late, Event::CommitWrite { unit, write: index, at, late });
         }
     }
 
-    fn commit_write(&mut self, unit: usize, index: usize, at: i64) {
+    fn commit_write(&mut self, unit: usize, index: usize, at: i64, late: Duration) {
         let kind = self.plan.writes[index].1.kind;
         let before = self.repository.units[unit].versions.len();
-        self.repository.commit(unit, kind, at, self.now, &mut self.workload);
+        let hidden = late > WITHIN_OVERLAP;
+        self.repository.commit(unit, kind, at, hidden, self.now, &mut self.workload);
         self.summary.repository_writes += 1;
         let (now, unit) = (self.now, &self.repository.units[unit]);
         let version = unit.versions.len() - 1;
@@ -333,5 +345,6 @@ impl World {
             let what = if changed { "now version" } else { "still version" };
             line.put(format_args!("repository: {kind:?} {}, updatedAt {at}, {what} {version}", unit.id))
         });
+        self.tell_watchers();
     }
 }

@@ -261,6 +261,13 @@ pub enum Note {
         /// Rows that changed.
         changed: u64,
     },
+    /// The state was compared with the ids and times of all records of the repository, and what differed was read.
+    Audited {
+        /// APIs and API products that were read because of it.
+        units: u64,
+        /// Rows that changed.
+        changed: u64,
+    },
     /// A repository record could not be understood.
     Refused {
         /// The row that it would have become.

@@ -35,6 +35,8 @@ pub struct Settings {
     pub delay: Duration,
     /// Interval at which the primary compares its state with the whole repository.
     pub audit_interval: Duration,
+    /// Most APIs and API products that an audit reads one by one. Where more differ, it reads everything.
+    pub audit_most_units: usize,
     /// How far windows reach back beyond the last one, and ahead of now, because clocks differ and commits come
     /// late. APIM uses 30 s on both sides (`sync-semantics.md` section 3).
     pub overlap: Duration,
@@ -64,6 +66,7 @@ impl Settings {
             lease_time_to_live: Duration::from_secs(2),
             delay: Duration::from_secs(5),
             audit_interval: Duration::from_mins(10),
+            audit_most_units: 10_000,
             overlap: Duration::from_secs(30),
             poll_interval: Duration::from_secs(1),
             watch_interval: Duration::from_millis(200),

@@ -65,7 +65,11 @@ pub struct Counters {
     pub rows_written: u64,
     /// Reads of the repository that ended well.
     pub imports: u64,
-    /// Rows that they changed.
+    /// Audits that ended well, without those that became a read of everything.
+    pub audits: u64,
+    /// APIs and API products that audits read because something about them differed.
+    pub audited_units: u64,
+    /// Rows that reads of the repository changed.
     pub rows_changed: u64,
 }
 

@@ -12,8 +12,42 @@ use zonegate_model::{Digest, Digests, Kind, Payload, RecordedAt, Row, RowKey, Ro
 pub(crate) struct Entry {
     pub(crate) digest: Digest,
     pub(crate) payload: Payload,
+    pub(crate) recorded: RecordTime,
     /// The pass of [`RowTable::begin_pass`] in which the row was last seen.
     seen_in: u32,
+}
+
+/// The time of a row's record, as far as an audit needs it: the low 32 bits of its milliseconds, since it is compared for
+/// equality only. Two versions of one record are taken for the same if they lie a multiple of 49.7 days apart to the
+/// millisecond, and no window saw the later one. 0 is "not known", which equals nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordTime(u32);
+
+impl RecordTime {
+    pub(crate) fn of(at: RecordedAt) -> Self {
+        let low = at.0 as u32;
+        Self(if at == RecordedAt::UNKNOWN { 0 } else { low.max(1) })
+    }
+
+    /// What a row is handed on with. Only good for [`Self::of`].
+    pub(crate) fn as_recorded_at(self) -> RecordedAt {
+        RecordedAt(i64::from(self.0))
+    }
+
+    fn is_same(self, other: Self) -> bool {
+        self.0 != 0 && self.0 == other.0
+    }
+}
+
+/// How a record that an index mentions compares with the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// The row comes from this version of the record.
+    Same,
+    /// The row comes from another version, or nobody knows from which.
+    Differs,
+    /// There is no such row.
+    Missing,
 }
 
 /// Rows of one unit (S2): kind and id, since the scope is the unit.
@@ -50,11 +84,14 @@ impl RowTable {
 
     /// The row as it is to be written: active with its text, or removed where there is none.
     pub(crate) fn row(&self, key: &RowKey) -> Row {
-        let state = match self.get(key) {
-            Some(entry) => RowState::Deployed(entry.payload.clone()),
-            None => RowState::Removed,
-        };
-        Row { key: key.clone(), state, recorded_at: RecordedAt::UNKNOWN }
+        match self.get(key) {
+            Some(entry) => Row {
+                key: key.clone(),
+                state: RowState::Deployed(entry.payload.clone()),
+                recorded_at: entry.recorded.as_recorded_at(),
+            },
+            None => Row::removed(key.clone()),
+        }
     }
 
     /// Whether the API or API product that scoped rows need is there.
@@ -66,12 +103,25 @@ impl RowTable {
         })
     }
 
-    /// Puts the row in or takes it out. Answers the digest that was there before, or `Unchanged`.
+    /// Compares the row with the version of its record that an index mentions, and marks it as seen.
+    pub(crate) fn compare(&mut self, key: &RowKey, at: RecordedAt) -> Compared {
+        let pass = self.pass;
+        match self.get_mut(key) {
+            None => Compared::Missing,
+            Some(entry) => {
+                entry.seen_in = pass;
+                if entry.recorded.is_same(RecordTime::of(at)) { Compared::Same } else { Compared::Differs }
+            }
+        }
+    }
+
+    /// Puts the row in or takes it out. The time of the record is kept even if the text is the same. Answers the digest that was there before, or `Unchanged`.
     pub(crate) fn set(&mut self, row: &Row) -> Change {
         let entry = match &row.state {
             RowState::Deployed(payload) => Some(Entry {
                 digest: Digest::of(&row.key, payload),
                 payload: payload.clone(),
+                recorded: RecordTime::of(row.recorded_at),
                 seen_in: self.pass,
             }),
             RowState::Removed => None,
@@ -82,6 +132,7 @@ impl RowTable {
                 && old.digest == entry.digest
             {
                 old.seen_in = pass;
+                old.recorded = entry.recorded;
                 return Change::Unchanged;
             }
         }
@@ -160,11 +211,13 @@ impl RowTable {
         }
     }
 
-    /// Keys of a unit.
-    pub(crate) fn unit_keys(&self, unit: &Arc<str>) -> Vec<RowKey> {
-        self.units.get(unit).map_or_else(Vec::new, |rows| {
-            rows.keys().map(|(kind, id)| key_in_unit(unit, *kind, id)).collect()
-        })
+    /// Keys of a unit that are not among `staying`.
+    pub(crate) fn unit_keys_except(&self, unit: &Arc<str>, staying: &[Row]) -> Vec<RowKey> {
+        let Some(rows) = self.units.get(unit) else { return Vec::new() };
+        let staying: BTreeSet<(Kind, &str)> =
+            staying.iter().map(|row| (row.key.kind, row.key.id.as_ref())).collect();
+        let gone = rows.keys().filter(|(kind, id)| !staying.contains(&(*kind, id.as_ref())));
+        gone.map(|(kind, id)| key_in_unit(unit, *kind, id)).collect()
     }
 
     #[cfg(test)]
@@ -198,6 +251,18 @@ impl RowTable {
                 entry.seen_in = pass;
             }
         }
+    }
+
+    /// Keys of rows that stand alone and were not seen in the current pass, in order of effect.
+    pub(crate) fn unseen_alone(&self) -> Vec<RowKey> {
+        let unseen = self.standalone.iter().filter(|(_, entry)| entry.seen_in != self.pass);
+        unseen.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Units of which some row was not seen in the current pass.
+    pub(crate) fn unseen_units(&self) -> impl Iterator<Item = &Arc<str>> {
+        let unseen = |rows: &Unit| rows.values().any(|entry| entry.seen_in != self.pass);
+        self.units.iter().filter(move |(_, rows)| unseen(rows)).map(|(unit, _)| unit)
     }
 
     /// Keys that were not seen in the current pass, in order of effect.

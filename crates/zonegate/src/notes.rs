@@ -1,6 +1,6 @@
 //! What happens in the sync process, as log lines.
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use zonegate_model::{Revision, StoreId};
 use zonegate_sync::{FullReadReason, Note};
 
@@ -42,6 +42,10 @@ pub(crate) fn log(note: Note) {
             info!(%revision, rows, whole, "published to the zone store");
         }
         Note::Imported { full, changed } => info!(full, changed, "read the management repository"),
+        Note::Audited { units: 0, changed: 0 } => debug!("audited the management repository: nothing differs"),
+        Note::Audited { units, changed } => {
+            info!(units, changed, "audited the management repository: what differed was read");
+        }
         Note::Refused { key, reason } => {
             error!(key, reason, "refused a record of the management repository; what was known of it stays");
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use zonegate_model::{Kind, Row};
-use zonegate_sync::port::{Change, Stamp, StampedChange, Window};
+use zonegate_model::{Kind, RecordedAt};
+use zonegate_sync::port::{Change, Indexed, Stamp, StampedChange, Window};
 
 use super::{Record, Repository, Unit};
 use crate::mutant::Mutant;
@@ -17,6 +17,18 @@ pub(crate) struct AllRead {
 /// A read of a window, under way.
 pub(crate) struct WindowRead {
     window: Window,
+    next: usize,
+}
+
+/// A read of ids and times, under way: table by table, each record as it is at its own moment.
+pub(crate) struct IndexRead {
+    tables: Vec<Kind>,
+    next: usize,
+}
+
+/// A read of what stands alone and of some units, under way.
+pub(crate) struct PartsRead {
+    units: Vec<Arc<str>>,
     next: usize,
 }
 
@@ -49,12 +61,88 @@ impl AllRead {
             return None;
         }
         let units = (self.next..end).filter_map(|step| order(repository, step));
-        let units = units.map(|index| &repository.units[index]).filter(|unit| unit.is_deployed());
-        let changes = units.map(|unit| {
-            let record = &unit.records[0];
-            if unit.broken { refused(record) } else { unit.whole(record) }
-        });
-        let changes = changes.collect();
+        let units = units.map(|index| &repository.units[index]).filter(|unit| unit.is_served());
+        let changes = units.map(|unit| unit.now(repository.mutant)).collect();
+        self.next = end;
+        Some(changes)
+    }
+}
+
+impl IndexRead {
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let mut tables = vec![Kind::Api, Kind::Subscription, Kind::ApiKey];
+        tables.rotate_left(random.index(3));
+        Self { tables, next: 0 }
+    }
+
+    /// The next part, or `None` at the end.
+    pub(crate) fn part(&mut self, repository: &mut Repository, most: usize) -> Option<Vec<Indexed>> {
+        let table = *self.tables.first()?;
+        let end = (self.next + most).min(repository.units.len());
+        let mutant = repository.mutant;
+        let mut indexed = Vec::new();
+        for unit in &mut repository.units[self.next..end] {
+            if !matches!(unit.kind, Kind::Api | Kind::ApiProduct) {
+                continue;
+            }
+            let elsewhere = unit.elsewhere;
+            for (position, record) in unit.records.iter_mut().enumerate() {
+                let of_table = if position == 0 { table == Kind::Api } else { record.key.kind == table };
+                if of_table && record.payload.is_some() {
+                    indexed.push(Indexed {
+                        key: record.key.clone(),
+                        recorded_at: record.mention(elsewhere, mutant),
+                    });
+                }
+            }
+        }
+        self.next = end;
+        if end == repository.units.len() {
+            self.tables.remove(0);
+            self.next = 0;
+        }
+        Some(indexed)
+    }
+}
+
+impl Record {
+    /// The time that an index mentions.
+    fn mention(&mut self, elsewhere: bool, mutant: Option<Mutant>) -> RecordedAt {
+        if mutant == Some(Mutant::IgnoredForEver) {
+            if elsewhere || self.unserved {
+                self.frozen_at.get_or_insert(self.at);
+            }
+            return RecordedAt(self.frozen_at.unwrap_or(self.at));
+        }
+        self.recorded_at(mutant)
+    }
+}
+
+impl PartsRead {
+    pub(crate) fn new(units: Vec<Arc<str>>) -> Self {
+        Self { units, next: 0 }
+    }
+
+    /// The next part, or `None` at the end. `as_of`: the tables as they were at another time, for
+    /// [`Mutant::StaleParts`].
+    pub(crate) fn part(
+        &mut self,
+        repository: &Repository,
+        as_of: Option<&[Unit]>,
+        most: usize,
+    ) -> Option<Vec<StampedChange>> {
+        let end = (self.next + most).min(repository.units.len());
+        if self.next >= end {
+            return None;
+        }
+        let mut changes = Vec::new();
+        for index in (self.next..end).filter_map(|step| order(repository, step)) {
+            let unit = as_of.map_or(&repository.units[index], |units| &units[index]);
+            let alone = repository.is_alone(index);
+            if alone && unit.is_served() || !alone && self.units.contains(&unit.id) {
+                changes.push(unit.now(repository.mutant));
+            }
+        }
         self.next = end;
         Some(changes)
     }
@@ -98,15 +186,15 @@ impl WindowRead {
             [] => {}
             several if unit.broken => {
                 for (position, record) in several {
-                    changes.push(if *position == 0 { refused(record) } else { alone(record) });
+                    changes.push(if *position == 0 { refused(record) } else { alone(record, mutant) });
                 }
             }
             [(position, record)] if *position > 0 => {
-                changes.push(alone(record));
+                changes.push(alone(record, mutant));
             }
             several => {
                 for (_, record) in several {
-                    let mut change = unit.whole(record);
+                    let mut change = unit.whole(record, mutant);
                     if mutant == Some(Mutant::UnitWithoutKeys)
                         && let Change::Scope { rows, .. } = &mut change.change
                     {
@@ -120,9 +208,9 @@ impl WindowRead {
 }
 
 /// A record by itself.
-fn alone(record: &Record) -> StampedChange {
+fn alone(record: &Record, mutant: Option<Mutant>) -> StampedChange {
     let stamp = Stamp { record: Arc::clone(&record.name), at: record.at };
-    StampedChange { stamp, change: Change::Rows(vec![record.row()]) }
+    StampedChange { stamp, change: Change::Rows(vec![record.row(mutant)]) }
 }
 
 /// A definition that cannot be understood.
@@ -133,17 +221,27 @@ fn refused(record: &Record) -> StampedChange {
 }
 
 impl Unit {
-    /// The whole unit as it is now, with the stamp of one of its records.
-    fn whole(&self, record: &Record) -> StampedChange {
-        let stamp = Stamp { record: Arc::clone(&record.name), at: record.at };
-        let change = match self.kind {
-            Kind::Api | Kind::ApiProduct => Change::Scope { id: Arc::clone(&self.id), rows: self.rows() },
-            _ => Change::Rows(vec![self.own_row()]),
-        };
-        StampedChange { stamp, change }
+    /// What a read of this unit says: all of it, that it is refused, or that nothing of it is to be served.
+    fn now(&self, mutant: Option<Mutant>) -> StampedChange {
+        match self.records.first() {
+            Some(record) if self.broken => refused(record),
+            Some(record) => self.whole(record, mutant),
+            None => {
+                let stamp = Stamp { record: format!("event/{}", self.id).into(), at: 0 };
+                StampedChange { stamp, change: Change::Scope { id: Arc::clone(&self.id), rows: Vec::new() } }
+            }
+        }
     }
 
-    fn own_row(&self) -> Row {
-        self.records[0].row()
+    /// The whole unit as it is now, with the stamp of one of its records.
+    fn whole(&self, record: &Record, mutant: Option<Mutant>) -> StampedChange {
+        let stamp = Stamp { record: Arc::clone(&record.name), at: record.at };
+        let change = match self.kind {
+            Kind::Api | Kind::ApiProduct => {
+                Change::Scope { id: Arc::clone(&self.id), rows: self.rows(mutant) }
+            }
+            _ => Change::Rows(vec![self.records[0].row(mutant)]),
+        };
+        StampedChange { stamp, change }
     }
 }

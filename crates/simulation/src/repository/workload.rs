@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zonegate_model::{Digest, Kind, Payload, RowKey};
 
-use super::{Record, Repository};
+use super::{Record, Repository, Unit};
 use crate::random::Random;
 
 /// What to do. Where it does not fit the unit's state, the nearest thing that does is done.
@@ -27,8 +27,16 @@ pub(crate) enum WriteKind {
     Revoke,
     /// Deploys with a definition that cannot be understood.
     Break,
-    /// The record is saved again without a difference in what it says.
+    /// A record is saved again without a difference in what it says.
     Touch,
+    /// Every record is deleted at once while it is deployed: no window will show it.
+    Vanish,
+    /// A subscription and its key are deleted: no window will show it.
+    DeleteSubscription,
+    /// Deploys for other sharding tags, where these gateways are not to serve it.
+    MoveAway,
+    /// Deploys with another set of plans: one subscription is served no more, or again.
+    ChangePlans,
 }
 
 /// A planned write.
@@ -44,15 +52,19 @@ pub(crate) struct Write {
 impl WriteKind {
     pub(crate) fn draw(random: &mut Random) -> Self {
         match random.below(100) {
-            0..30 => Self::Deploy,
-            30..42 => Self::Undeploy,
-            42..45 => Self::Purge,
-            45..60 => Self::Subscribe,
-            60..70 => Self::ChangeSubscription,
-            70..80 => Self::Close,
-            80..92 => Self::Revoke,
-            92..95 => Self::Break,
-            _ => Self::Touch,
+            0..26 => Self::Deploy,
+            26..35 => Self::Undeploy,
+            35..38 => Self::Purge,
+            38..53 => Self::Subscribe,
+            53..60 => Self::ChangeSubscription,
+            60..68 => Self::Close,
+            68..78 => Self::Revoke,
+            78..81 => Self::Break,
+            81..86 => Self::Touch,
+            86..89 => Self::Vanish,
+            89..92 => Self::DeleteSubscription,
+            92..96 => Self::MoveAway,
+            _ => Self::ChangePlans,
         }
     }
 }
@@ -63,16 +75,19 @@ impl Repository {
         !std::mem::replace(&mut self.units[unit].locked, true)
     }
 
-    /// Commits: records get `at` as their `updatedAt`, and everybody sees them from now on.
+    /// Commits: records get `at` as their `updatedAt`, and everybody sees them from now on. `hidden`: so late that no
+    /// window shows it.
     pub(crate) fn commit(
         &mut self,
         unit: usize,
         kind: WriteKind,
         at: i64,
+        hidden: bool,
         now: Duration,
         random: &mut Random,
     ) {
         self.units[unit].locked = false;
+        self.units[unit].mixed |= hidden;
         let scoped = matches!(self.units[unit].kind, Kind::Api | Kind::ApiProduct);
         let deployed = self.units[unit].is_deployed();
         match kind {
@@ -82,12 +97,35 @@ impl Repository {
             WriteKind::Purge => self.units[unit].records.clear(),
             WriteKind::Break if deployed && scoped => {
                 let unit = &mut self.units[unit];
-                (unit.broken, unit.ever_broken) = (true, true);
+                (unit.broken, unit.mixed, unit.elsewhere) = (true, true, false);
                 unit.records[0].at = at.max(unit.records[0].at + 1);
             }
             WriteKind::Touch if deployed => {
-                let record = &mut self.units[unit].records[0];
+                let touched = random.index(self.units[unit].records.len());
+                let record = &mut self.units[unit].records[touched];
                 record.at = at.max(record.at + 1);
+            }
+            WriteKind::Vanish if deployed => {
+                self.units[unit].records.clear();
+                self.units[unit].broken = false;
+            }
+            WriteKind::DeleteSubscription if deployed && scoped => {
+                self.units[unit].mixed = true;
+                self.with_record(unit, Kind::Subscription, random, |repository, record| {
+                    repository.units[unit].records.drain(record..=record + 1);
+                });
+            }
+            WriteKind::MoveAway if deployed && scoped => {
+                self.set(unit, 0, at, true);
+                self.units[unit].elsewhere = true;
+            }
+            WriteKind::ChangePlans if deployed && scoped => {
+                self.set(unit, 0, at, true);
+                self.with_record(unit, Kind::Subscription, random, |repository, record| {
+                    for record in &mut repository.units[unit].records[record..=record + 1] {
+                        record.unserved = !record.unserved;
+                    }
+                });
             }
             WriteKind::Subscribe if deployed && scoped => self.subscribe(unit, at),
             WriteKind::ChangeSubscription if deployed && scoped => {
@@ -115,6 +153,7 @@ impl Repository {
 
     /// Puts the unit's own record in, at the first time with a few subscriptions.
     pub(super) fn deploy(&mut self, unit: usize, at: i64, random: &mut Random) {
+        self.units[unit].elsewhere = false;
         if self.units[unit].records.is_empty() {
             let (Kind::Api | Kind::ApiProduct) = self.units[unit].kind else {
                 let key = RowKey::new(self.units[unit].kind, Arc::clone(&self.units[unit].id));
@@ -145,7 +184,9 @@ impl Repository {
             Some(scope) => format!("{table}/{scope}/{}", key.id),
             None => format!("{table}/{}", key.id),
         };
-        self.units[unit].records.push(Record { name: name.into(), key, at: at - 1, payload: None });
+        let record =
+            Record { name: name.into(), key, at: at - 1, payload: None, unserved: false, frozen_at: None };
+        self.units[unit].records.push(record);
         let record = self.units[unit].records.len() - 1;
         self.set(unit, record, at, true);
     }
@@ -157,11 +198,13 @@ impl Repository {
         if record == 0 {
             self.units[unit].broken = false;
         }
-        let Some(record) = self.units[unit].records.get_mut(record) else { return };
+        let Unit { records, texts, .. } = &mut self.units[unit];
+        let Some(record) = records.get_mut(record) else { return };
         record.at = at.max(record.at + 1);
         record.payload = active.then(|| {
             let payload = Payload::new(format!("text {serial}"));
             let digest = Digest::of(&record.key, &payload);
+            texts.insert(digest.0);
             (payload, digest)
         });
     }

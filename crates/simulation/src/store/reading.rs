@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zonegate_model::{RecordedAt, Row, RowKey, RowState};
+use zonegate_model::{Row, RowKey, RowState};
 use zonegate_sync::port::ReadMethod;
 
 use super::Store;
@@ -71,11 +71,7 @@ impl Store {
     fn row(&self, key: &RowKey, with_removed: bool) -> Option<Row> {
         let stored = self.content.rows.get(key)?;
         let wanted = with_removed || matches!(stored.state, RowState::Deployed(_));
-        wanted.then(|| Row {
-            key: key.clone(),
-            state: stored.state.clone(),
-            recorded_at: RecordedAt::UNKNOWN,
-        })
+        wanted.then(|| Row { key: key.clone(), state: stored.state.clone(), recorded_at: stored.recorded_at })
     }
 
     /// Pause between two parts of a read.

@@ -1,6 +1,6 @@
 //! What happens to a store behind the protocol's back (Z6, Z7).
 
-use zonegate_model::{Row, RowKey};
+use zonegate_model::{RecordedAt, Row, RowKey};
 
 use super::{Content, Store};
 use crate::random::Random;
@@ -50,7 +50,9 @@ impl Store {
                 "deleted"
             }
             1 => {
-                self.put(&Row::deployed(key.clone(), "altered by hand"), 0);
+                // Its time stays, so that no audit could tell.
+                let at = self.content.rows.get(&key).map_or(RecordedAt::UNKNOWN, |row| row.recorded_at);
+                self.put(&Row::deployed(key.clone(), "altered by hand").recorded(at), 0);
                 "altered"
             }
             _ => {

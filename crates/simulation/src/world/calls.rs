@@ -7,13 +7,13 @@ use std::time::Duration;
 use zonegate_model::{Revision, Row, RowState};
 use zonegate_sync::port::{
     AcquireOutcome, Batch, LogItem, Manifest, RepositoryError, RepositoryFailure, StoreError, StoreFailure,
-    WriteOutcome,
+    Watched, WriteOutcome,
 };
 use zonegate_sync::{CallId, Input, RepositoryReply, RepositoryRequest, StoreReply, StoreRequest};
 
 use super::{Address, Caller, Event, World};
 use crate::mutant::Mutant;
-use crate::repository::{AllRead, WindowRead};
+use crate::repository::{AllRead, IndexRead, PartsRead, WindowRead};
 use crate::store::{Cursor, Place, Store};
 use crate::violation::{Finding, Guarantee};
 
@@ -32,6 +32,9 @@ pub(super) enum StoreWork {
 pub(super) enum RepositoryWork {
     All(AllRead),
     Window(WindowRead),
+    Index(IndexRead),
+    Parts(PartsRead),
+    Watch,
 }
 
 /// A follower that waits at the store.
@@ -357,26 +360,47 @@ impl World {
 
     pub(super) fn send_to_repository(&mut self, address: Address, call: CallId, request: RepositoryRequest) {
         let caller = Caller { address, call, deadline: self.now + REPOSITORY_TIME_OUT };
-        let work = match request {
-            RepositoryRequest::ReadAll
-            | RepositoryRequest::ReadIndex
-            | RepositoryRequest::ReadParts(_)
-            | RepositoryRequest::Watch => RepositoryWork::All(AllRead::new()),
-            RepositoryRequest::ReadChanges(window) => RepositoryWork::Window(WindowRead::new(window)),
-        };
         if let Some(process) = self.process(address) {
             let node = process.node.clone();
-            self.history.note(self.now, |line| {
-                let what = if matches!(work, RepositoryWork::All(_)) { "everything" } else { "a window" };
-                line.put(format_args!("{node}: -> {} reads {what} of the repository", call.0))
+            self.history.note(self.now, |line| match &request {
+                RepositoryRequest::ReadAll => {
+                    line.put(format_args!("{node}: -> {} reads everything", call.0))
+                }
+                RepositoryRequest::ReadChanges(window) => {
+                    line.put(format_args!("{node}: -> {} reads the window from {}", call.0, window.from))
+                }
+                RepositoryRequest::ReadIndex => {
+                    line.put(format_args!("{node}: -> {} reads the index", call.0))
+                }
+                RepositoryRequest::ReadParts(units) => {
+                    line.put(format_args!("{node}: -> {} reads the parts {units:?}", call.0))
+                }
+                RepositoryRequest::Watch => {
+                    line.put(format_args!("{node}: -> {} watches the repository", call.0))
+                }
             });
         }
+        let work = match request {
+            RepositoryRequest::ReadAll => RepositoryWork::All(AllRead::new()),
+            RepositoryRequest::ReadChanges(window) => RepositoryWork::Window(WindowRead::new(window)),
+            RepositoryRequest::ReadIndex => {
+                if self.options.mutant == Some(Mutant::StaleParts) {
+                    self.index_images[address.gateway].clone_from(&self.repository.units);
+                }
+                RepositoryWork::Index(IndexRead::new(&mut self.network))
+            }
+            RepositoryRequest::ReadParts(units) => RepositoryWork::Parts(PartsRead::new(units)),
+            RepositoryRequest::Watch => RepositoryWork::Watch,
+        };
         let on_the_way = self.latency();
         self.queue.push(self.now + on_the_way, Event::AtRepository(caller, Box::new(work)));
     }
 
     pub(super) fn at_repository(&mut self, caller: Caller, mut work: RepositoryWork) {
         let call = caller.call;
+        let watches = matches!(work, RepositoryWork::Watch);
+        let caller =
+            if watches { Caller { deadline: self.now + REPOSITORY_TIME_OUT, ..caller } } else { caller };
         let cut = self.gateways[caller.address.gateway].repository_cut_until > self.now;
         let down = self.weather.repository_down_until > self.now;
         let slow = self.weather.repository_slow_until > self.now;
@@ -392,23 +416,57 @@ impl World {
                 failure: RepositoryFailure::Unreachable,
                 message: "the repository does not answer".to_owned(),
             };
-            let reply = RepositoryReply::Done(Err(error));
+            let reply = if watches {
+                RepositoryReply::Watched(Err(error))
+            } else {
+                RepositoryReply::Done(Err(error))
+            };
             return self.reply(caller, after, Input::Repository { call, reply });
         }
         let most = self.network.within(1, 8) as usize;
+        let changes = RepositoryReply::Changes;
         let part = match &mut work {
-            RepositoryWork::All(read) => read.part(&self.repository, most, &mut self.network),
-            RepositoryWork::Window(read) => read.part(&self.repository, most),
+            RepositoryWork::All(read) => read.part(&self.repository, most, &mut self.network).map(changes),
+            RepositoryWork::Window(read) => read.part(&self.repository, most).map(changes),
+            RepositoryWork::Index(read) => read.part(&mut self.repository, most).map(RepositoryReply::Index),
+            RepositoryWork::Parts(read) => {
+                let stale = self.options.mutant == Some(Mutant::StaleParts);
+                let as_of = stale.then(|| self.index_images[caller.address.gateway].as_slice());
+                read.part(&self.repository, as_of, most).map(changes)
+            }
+            RepositoryWork::Watch => return self.watch(caller, pause),
         };
-        let Some(changes) = part else {
+        let Some(reply) = part else {
             let reply = RepositoryReply::Done(Ok(()));
             return self.reply(caller, pause, Input::Repository { call, reply });
         };
-        if !changes.is_empty() {
-            let reply = RepositoryReply::Changes(changes);
-            self.reply(caller, pause, Input::Repository { call, reply });
-        }
+        self.reply(caller, pause, Input::Repository { call, reply });
         self.queue.push(self.now + pause, Event::AtRepository(caller, Box::new(work)));
+    }
+
+    /// A gateway waits for a change. The adapter remembers what it told, so that none between two calls is missed.
+    fn watch(&mut self, caller: Caller, pause: Duration) {
+        let watchable = self.plan.watchable;
+        let commits = self.summary.repository_writes;
+        let Some(process) = self.process(caller.address) else { return };
+        let watched = if !watchable {
+            Watched::Unsupported
+        } else if process.told_commits < commits {
+            process.told_commits = commits;
+            Watched::Changed
+        } else {
+            return self.watchers.push(caller);
+        };
+        let reply = RepositoryReply::Watched(Ok(watched));
+        self.reply(caller, pause, Input::Repository { call: caller.call, reply });
+    }
+
+    /// Something was committed. Whoever is cut off hears of that instead.
+    pub(super) fn tell_watchers(&mut self) {
+        for caller in std::mem::take(&mut self.watchers) {
+            let after = self.latency();
+            self.queue.push(self.now + after, Event::AtRepository(caller, Box::new(RepositoryWork::Watch)));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zonegate_model::NodeId;
 use zonegate_sync::port::StageOp;
-use zonegate_sync::{CallId, Command, Input, Machine, Mode, Note, Settings, StoreRequest};
+use zonegate_sync::{CallId, Command, Input, Machine, Mode, Note, Role, Settings, StoreRequest};
 
 use super::{Address, Caller, Event, World};
 use crate::mutant::Mutant;
@@ -44,6 +44,8 @@ pub(super) struct Process {
     pub(super) token: Option<u128>,
     /// The last log item that the adapter was answered.
     pub(super) log_place: Place,
+    /// Commits of the repository up to the last one that its adapter told of.
+    pub(super) told_commits: u64,
     /// When it was last told something, and how often at that time.
     busy: (Duration, u32),
 }
@@ -100,6 +102,7 @@ impl World {
             stopping: false,
             token: None,
             log_place: (0, 0),
+            told_commits: 0,
             busy: (self.now, 0),
         });
         self.history.note(self.now, |line| line.put(format_args!("{node}: starts")));
@@ -116,6 +119,7 @@ impl World {
         settings.watch_interval = Duration::from_millis(400);
         settings.heartbeat_interval = Duration::from_secs(2);
         settings.batch_rows = self.plan.batch_rows;
+        settings.audit_most_units = self.plan.audit_most_units;
         settings
     }
 
@@ -210,6 +214,11 @@ impl World {
                 }
                 Command::Repository { call, request } => {
                     process.open.push(call);
+                    let role = process.machine.status().role;
+                    if !matches!(role, Role::Primary { .. }) {
+                        let what = format!("{} reads the repository as {role:?}", process.node);
+                        return Err(Finding::new(Guarantee::Z2, what));
+                    }
                     self.send_to_repository(address, call, request);
                 }
                 Command::Cancel(call) => process.open.retain(|open| *open != call),
@@ -227,6 +236,9 @@ impl World {
         let node = process.node.clone();
         if process.stopping && matches!(note, Note::Released { .. }) {
             self.queue.push(self.now, Event::Kill(address));
+        }
+        if let Note::Audited { changed, .. } = note {
+            self.summary.audits += u64::from(*changed > 0);
         }
         self.history.note(self.now, |line| line.put(format_args!("{node}: {note:?}")));
     }
@@ -303,6 +315,9 @@ fn is_final(input: &Input) -> bool {
     !matches!(
         input,
         Input::Store { reply: zonegate_sync::StoreReply::Rows(_), .. }
-            | Input::Repository { reply: zonegate_sync::RepositoryReply::Changes(_), .. }
+            | Input::Repository {
+                reply: zonegate_sync::RepositoryReply::Changes(_) | zonegate_sync::RepositoryReply::Index(_),
+                ..
+            }
     )
 }

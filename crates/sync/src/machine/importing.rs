@@ -1,14 +1,18 @@
 //! Bringing the management repository's state into this gateway. Keeps S4 (a replay changes nothing), S5 (what is no
 //! longer there is removed), S2 (units are taken whole), A2 (goes on while the store is gone).
 //!
-//! One read at a time. Windows reach back by the overlap; records seen before with the same time are skipped, rows
-//! that did not change are found by digest.
+//! One read of rows at a time. Windows reach back by the overlap; records seen before with the same time are skipped, rows
+//! that did not change are found by digest. What windows cannot show is found by audits (`importing/auditing.rs`).
 
-use std::collections::{BTreeSet, HashMap};
+mod auditing;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use zonegate_model::{Kind, Row, RowKey};
+
+use auditing::Auditor;
 
 use super::Machine;
 use super::leading::Phase;
@@ -28,7 +32,7 @@ const FAR_AHEAD: i64 = 366 * 24 * 3_600_000;
 pub(super) struct Importer {
     run: Option<Run>,
     next_at: Duration,
-    audit_at: Duration,
+    auditor: Auditor,
     back_off: BackOff,
     /// Records seen within reach of the next window, with their time.
     seen: Arc<HashMap<Arc<str>, i64>>,
@@ -43,7 +47,7 @@ pub(super) struct Importer {
 
 struct Run {
     call: CallId,
-    full: bool,
+    what: What,
     /// The first state of this gateway is being built: it becomes active at the end, all at once.
     cold: bool,
     started_at: Duration,
@@ -52,12 +56,29 @@ struct Run {
     changed: u64,
 }
 
+/// What a run reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// Everything: what does not come is not there.
+    All,
+    /// What changed.
+    Window,
+    /// The second half of an audit: all that stands alone, and units that are in doubt.
+    Parts,
+}
+
+impl Run {
+    fn is_full(&self) -> bool {
+        self.what == What::All
+    }
+}
+
 impl Importer {
     pub(super) fn new(now: Duration) -> Self {
         Self {
             run: None,
             next_at: now,
-            audit_at: now,
+            auditor: Auditor::new(now),
             back_off: BackOff::new(Duration::from_millis(500), Duration::from_secs(10)),
             seen: Arc::default(),
             everything: false,
@@ -91,44 +112,68 @@ impl Machine {
     }
 
     pub(super) fn importer_wake(&self) -> Option<Duration> {
-        (self.importer.run.is_none() && self.imports()).then_some(self.importer.next_at)
+        if !self.imports() {
+            return None;
+        }
+        let read = self.importer.run.is_none().then_some(self.importer.next_at);
+        [read, self.audit_wake()].into_iter().flatten().min()
     }
 
     pub(super) fn advance_importer(&mut self) {
-        if self.importer.run.is_some() || !self.imports() || self.now.elapsed < self.importer.next_at {
+        if !self.imports() {
             return;
         }
+        // Before the next read begins, so that what that read brings counts as seen in the audit, and nothing older does.
+        self.advance_audit();
+        if self.importer.run.is_some() {
+            return;
+        }
+        if self.now.elapsed >= self.importer.next_at {
+            self.begin_read();
+        } else if let Some(request) = self.parts_to_read() {
+            self.begin_run(request, What::Parts, false, -1);
+        }
+    }
+
+    /// Begins to read everything, or a window.
+    fn begin_read(&mut self) {
         let cold = !self.active;
-        let audit = self.now.elapsed >= self.importer.audit_at && !self.importer.news_first;
-        let wall = self.reach();
-        let overlap = self.settings.overlap.as_millis() as i64;
-        // A time ahead of now, from a primary whose clock was wrong, does not say where a window has to begin.
-        let knows_time = self.synced.is_some_and(|synced| synced.to <= wall + overlap);
-        let full = cold || self.importer.everything || audit || !knows_time;
+        let full = cold || self.importer.everything || self.audit_wants_everything() || !self.knows_time();
         self.importer.news_first = false;
-        let from = self.synced.map_or(-1, |synced| synced.to.min(wall));
-        let request = if full {
-            self.table.begin_pass();
-            RepositoryRequest::ReadAll
-        } else {
-            RepositoryRequest::ReadChanges(Window {
+        if !full {
+            let wall = self.reach();
+            let overlap = self.settings.overlap.as_millis() as i64;
+            let from = self.synced.map_or(-1, |synced| synced.to.min(wall));
+            let window = Window {
                 from: from - overlap,
                 to: self.now.wall_millis.max(wall) + FAR_AHEAD,
                 seen: Arc::clone(&self.importer.seen),
-            })
-        };
+            };
+            self.begin_run(RepositoryRequest::ReadChanges(window), What::Window, false, from);
+            return;
+        }
+        // Two passes over the table would take each other's marks for their own.
+        self.abandon_index();
         if cold {
             self.table = table::RowTable::default();
-            self.table.begin_pass();
             self.stage(StageOp::Begin { full: true });
         }
-        if full {
-            self.leader_begins_import();
-        }
+        self.table.begin_pass();
+        self.leader_begins_import();
+        self.begin_run(RepositoryRequest::ReadAll, What::All, cold, -1);
+    }
+
+    fn begin_run(&mut self, request: RepositoryRequest, what: What, cold: bool, from: i64) {
+        let wall = self.reach();
         let call = self.call_repository(request);
         let started_at = self.now.elapsed;
-        let from = if full { -1 } else { from };
-        self.importer.run = Some(Run { call, full, cold, started_at, wall, from, changed: 0 });
+        self.importer.run = Some(Run { call, what, cold, started_at, wall, from, changed: 0 });
+    }
+
+    /// A time ahead of now, from a primary whose clock was wrong, does not say where a window has to begin.
+    fn knows_time(&self) -> bool {
+        let overlap = self.settings.overlap.as_millis() as i64;
+        self.synced.is_some_and(|synced| synced.to <= self.reach() + overlap)
     }
 
     /// Up to which time of the repository a read that begins now reaches. The wall clock, unless it ran ahead of the
@@ -141,11 +186,11 @@ impl Machine {
         })
     }
 
-    /// A fresh primary: what is new first, so that changes made in the gap are published at once; then everything.
+    /// A fresh primary: what is new first, so that changes made in the gap are published at once; then an audit.
     pub(super) fn importer_promoted(&mut self) {
         let now = self.now.elapsed;
         self.importer.next_at = now;
-        self.importer.audit_at = now;
+        self.importer.auditor = Auditor::new(now);
         self.importer.news_first = true;
         self.importer.reached = None;
         self.importer.everything = false;
@@ -160,7 +205,7 @@ impl Machine {
 
     /// A member keeps a state that may be newer than the store's: it follows again after whole reads.
     pub(super) fn member_wants_audit(&mut self) {
-        let idle = self.importer.run.as_ref().is_none_or(|run| !run.full);
+        let idle = self.importer.run.as_ref().is_none_or(|run| !run.is_full());
         if self.leads_steadily() && idle && !self.importer.everything {
             self.importer.everything = true;
             if self.repository_failure.is_none() {
@@ -169,8 +214,9 @@ impl Machine {
         }
     }
 
-    /// Breaks off a read of the repository that is under way.
+    /// Breaks off reads of the repository that are under way.
     pub(super) fn abandon_import(&mut self) {
+        self.abandon_audit();
         if let Some(run) = self.importer.run.take() {
             self.cancel(Some(run.call));
             self.abort_cold(run.cold);
@@ -185,6 +231,10 @@ impl Machine {
     }
 
     pub(super) fn on_repository(&mut self, call: CallId, reply: RepositoryReply) {
+        if self.is_index_call(call) {
+            self.on_index_reply(reply);
+            return;
+        }
         if self.importer.run.as_ref().is_none_or(|run| run.call != call) {
             return;
         }
@@ -220,9 +270,9 @@ impl Machine {
                 let has_owner = rows.iter().any(|row| {
                     matches!(row.key.kind, Kind::Api | Kind::ApiProduct) && row.digest().is_some()
                 });
-                let coming: BTreeSet<&RowKey> = rows.iter().map(|row| &row.key).collect();
-                let mut gone = self.table.unit_keys(&id);
-                gone.retain(|key| !has_owner || !coming.contains(key));
+                let staying = if has_owner { rows.as_slice() } else { &[] };
+                let gone = self.table.unit_keys_except(&id, staying);
+                self.audit_got_unit(&id);
                 self.refused.remove(&RowKey::new(Kind::Api, id));
                 for key in gone {
                     self.set_own(Row::removed(key), changed);
@@ -245,7 +295,10 @@ impl Machine {
             }
             Change::Refused { key, reason } => {
                 match key.unit() {
-                    Some(unit) => self.table.mark_unit(unit),
+                    Some(unit) => {
+                        self.audit_got_unit(unit);
+                        self.table.mark_unit(unit);
+                    }
                     None => {
                         self.table.mark(&key);
                     }
@@ -284,17 +337,26 @@ impl Machine {
     }
 
     fn import_done(&mut self) {
-        let full = self.importer.run.as_ref().is_some_and(|run| run.full);
-        if full {
-            let mut changed = Vec::new();
-            for key in self.table.unseen() {
-                self.set_own(Row::removed(key), &mut changed);
-            }
-            self.stage_own(changed);
+        let Some(what) = self.importer.run.as_ref().map(|run| run.what) else { return };
+        let gone = match what {
+            What::All => self.table.unseen(),
+            What::Parts => self.table.unseen_alone(),
+            What::Window => Vec::new(),
+        };
+        let mut changed = Vec::new();
+        for key in gone {
+            self.set_own(Row::removed(key), &mut changed);
         }
+        self.stage_own(changed);
         let Some(run) = self.importer.run.take() else { return };
         self.note_repository_health(None);
-        let reads = self.synced.map_or(0, |synced| synced.reads) + u64::from(run.full);
+        self.counters.rows_changed += run.changed;
+        if what == What::Parts {
+            self.audit_done(run.changed);
+            return;
+        }
+        let full = run.is_full();
+        let reads = self.synced.map_or(0, |synced| synced.reads) + u64::from(full);
         self.synced = Some(Synced { from: run.from, to: run.wall, reads });
         if run.cold {
             self.active = true;
@@ -303,8 +365,7 @@ impl Machine {
             self.note(Note::Activated { revision: None, rows });
         }
         self.counters.imports += 1;
-        self.counters.rows_changed += run.changed;
-        if run.full || run.changed > 0 {
+        if full || run.changed > 0 {
             self.note(Note::Imported { full, changed: run.changed });
         }
         self.plan_next(&run);
@@ -313,9 +374,9 @@ impl Machine {
 
     fn plan_next(&mut self, run: &Run) {
         let now = self.now.elapsed;
-        if run.full {
+        if run.is_full() {
             self.importer.everything = false;
-            self.importer.audit_at = now + self.settings.audit_interval;
+            self.audit_done_by_reading_all();
         }
         self.importer.reached = Some((run.started_at, run.wall));
         self.importer.back_off.reset();
@@ -334,8 +395,12 @@ impl Machine {
         let Some(run) = self.importer.run.take() else { return };
         self.abort_cold(run.cold);
         self.note_repository_health(Some(error));
+        if run.what == What::Parts {
+            self.parts_failed();
+            return;
+        }
         let pause = self.importer.back_off.next(&mut self.random);
         self.importer.next_at = self.now.elapsed + pause;
-        self.leader_saw_import(false, run.full);
+        self.leader_saw_import(false, run.is_full());
     }
 }
