@@ -37,6 +37,8 @@ pub struct Settings {
     pub audit_interval: Duration,
     /// Most APIs and API products that an audit reads one by one. Where more differ, it reads everything.
     pub audit_most_units: usize,
+    /// Wait for the repository to tell that something changed, where it can, beside the cadence of reads.
+    pub watch: bool,
     /// How far windows reach back beyond the last one, and ahead of now, because clocks differ and commits come
     /// late. APIM uses 30 s on both sides (`sync-semantics.md` section 3).
     pub overlap: Duration,
@@ -67,6 +69,7 @@ impl Settings {
             delay: Duration::from_secs(5),
             audit_interval: Duration::from_mins(10),
             audit_most_units: 10_000,
+            watch: true,
             overlap: Duration::from_secs(30),
             poll_interval: Duration::from_secs(1),
             watch_interval: Duration::from_millis(200),

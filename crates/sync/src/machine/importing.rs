@@ -5,6 +5,7 @@
 //! that did not change are found by digest. What windows cannot show is found by audits (`importing/auditing.rs`).
 
 mod auditing;
+mod watching;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use zonegate_model::{Kind, Row, RowKey};
 
 use auditing::Auditor;
+use watching::Watcher;
 
 use super::Machine;
 use super::leading::Phase;
@@ -33,6 +35,7 @@ pub(super) struct Importer {
     run: Option<Run>,
     next_at: Duration,
     auditor: Auditor,
+    watcher: Watcher,
     back_off: BackOff,
     /// Records seen within reach of the next window, with their time.
     seen: Arc<HashMap<Arc<str>, i64>>,
@@ -79,6 +82,7 @@ impl Importer {
             run: None,
             next_at: now,
             auditor: Auditor::new(now),
+            watcher: Watcher::new(now),
             back_off: BackOff::new(Duration::from_millis(500), Duration::from_secs(10)),
             seen: Arc::default(),
             everything: false,
@@ -116,11 +120,13 @@ impl Machine {
             return None;
         }
         let read = self.importer.run.is_none().then_some(self.importer.next_at);
-        [read, self.audit_wake()].into_iter().flatten().min()
+        [read, self.audit_wake(), self.watch_wake()].into_iter().flatten().min()
     }
 
     pub(super) fn advance_importer(&mut self) {
-        if !self.imports() {
+        let imports = self.imports();
+        self.advance_watch(imports);
+        if !imports {
             return;
         }
         // Before the next read begins, so that what that read brings counts as seen in the audit, and nothing older does.
@@ -137,6 +143,7 @@ impl Machine {
 
     /// Begins to read everything, or a window.
     fn begin_read(&mut self) {
+        self.read_begins();
         let cold = !self.active;
         let full = cold || self.importer.everything || self.audit_wants_everything() || !self.knows_time();
         self.importer.news_first = false;
@@ -191,6 +198,7 @@ impl Machine {
         let now = self.now.elapsed;
         self.importer.next_at = now;
         self.importer.auditor = Auditor::new(now);
+        self.restart_watch();
         self.importer.news_first = true;
         self.importer.reached = None;
         self.importer.everything = false;
@@ -233,6 +241,10 @@ impl Machine {
     pub(super) fn on_repository(&mut self, call: CallId, reply: RepositoryReply) {
         if self.is_index_call(call) {
             self.on_index_reply(reply);
+            return;
+        }
+        if self.is_watch_call(call) {
+            self.on_watch_reply(&reply);
             return;
         }
         if self.importer.run.as_ref().is_none_or(|run| run.call != call) {
@@ -389,6 +401,7 @@ impl Machine {
         let horizon = run.wall - 2 * self.settings.overlap.as_millis() as i64;
         let seen = Arc::make_mut(&mut self.importer.seen);
         seen.retain(|_, at| *at >= horizon);
+        self.hasten_window();
     }
 
     fn import_failed(&mut self, error: &RepositoryError) {
