@@ -31,9 +31,11 @@ impl SqlSession {
         &mut self,
         ids: &[Arc<str>],
         kinds: &[EventType],
+        selection: Option<&Selection>,
     ) -> Answer<Vec<Head<Stored>>> {
-        let arguments = vec![Argument::ids(ids), names(kinds)];
-        let statements = self.statements(None);
+        let mut arguments = vec![Argument::ids(ids), names(kinds)];
+        arguments.extend(environments(selection));
+        let statements = self.statements(selection);
         let heads = self.connection.fetch(DOING, &statements.event_heads, arguments, head);
         Ok(heads.await?.into_iter().flatten().collect())
     }

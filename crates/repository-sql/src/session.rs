@@ -79,8 +79,13 @@ impl port::Session for SqlSession {
         self.page_of_events(kinds, slice, selection).await
     }
 
-    async fn event_heads(&mut self, ids: &[Arc<str>], kinds: &[EventType]) -> Answer<Vec<Head<Stored>>> {
-        self.heads_of_events(ids, kinds).await
+    async fn event_heads(
+        &mut self,
+        ids: &[Arc<str>],
+        kinds: &[EventType],
+        selection: Option<&Selection>,
+    ) -> Answer<Vec<Head<Stored>>> {
+        self.heads_of_events(ids, kinds, selection).await
     }
 
     async fn events(&mut self, ids: &[Arc<str>]) -> Answer<Vec<Event<Stored>>> {

@@ -32,7 +32,7 @@ impl Prepared {
 pub(crate) struct Statements {
     /// Events of types $1 after ($2, $3) and before $4, at most $5, of environments $6.
     pub(crate) event_page: Arc<str>,
-    /// What is known of the events $1 of types $2.
+    /// What is known of the events $1 of types $2, of environments $3.
     pub(crate) event_heads: Arc<str>,
     /// The events $1.
     pub(crate) event_records: Arc<str>,
@@ -170,9 +170,10 @@ impl Statements {
             event_environment(4)
         );
         let event_heads = format!(
-            "SELECT e.id, e.type, e.updated_at, {length} FROM {events} e WHERE {} AND {}",
+            "SELECT e.id, e.type, e.updated_at, {length} FROM {events} e WHERE {} AND {}{}",
             names.is_in("e.id", 1),
-            names.is_in("e.type", 2)
+            names.is_in("e.type", 2),
+            event_environment(3)
         );
         let event_records = format!(
             "SELECT e.id, e.type, e.created_at, e.updated_at, {length},

@@ -226,7 +226,7 @@ impl<D: Database> Run<'_, D> {
         plans: &mut HashMap<Arc<str>, Plans>,
     ) -> Result<(), RepositoryError> {
         let mut unknown = Vec::new();
-        for head in self.session.event_heads(scopes, &OF_UNITS).await? {
+        for head in self.session.event_heads(scopes, &OF_UNITS, self.selection.as_deref()).await? {
             match self.repository.plans(|memory| memory.get(&head.id, &head.updated)) {
                 Some(known) => {
                     plans.insert(head.id, known);

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonegate_model::{Row, RowState};
+use zonegate_model::{Row, RowKey, RowState};
 use zonegate_payload::convert::{self, ApiOutcome, NotServed, ProductOutcome, Refusal};
 use zonegate_payload::record::EventType;
 use zonegate_sync::port::{Change, ChangeSink, RepositoryError, Stamp, StampedChange, Window};
 
 use crate::cursor::Cursor;
-use crate::families::{OF_UNITS, families};
+use crate::families::{OF_UNITS, families, unit_kind};
 use crate::plan_memory::{PlanMemory, Plans};
 use crate::port::{Database, Event, Head, Session};
 use crate::portions::portions;
@@ -39,13 +39,25 @@ enum Step {
 impl<D: Database> Run<'_, D> {
     /// Everything that is to be active.
     pub(crate) async fn everything(&mut self, sink: &mut impl ChangeSink) -> Result<(), ReadEnd> {
-        let always = self.session.window(i64::MIN, i64::MAX);
         self.repository.plans(PlanMemory::clear);
+        self.standing_alone(sink).await?;
+        let always = self.session.window(i64::MIN, i64::MAX);
+        for family in families(false).filter(|family| family.is_of_units()) {
+            self.latest_events(family.deploying, &always, None, sink).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that is to be active and has no subscriptions.
+    pub(crate) async fn standing_alone(&mut self, sink: &mut impl ChangeSink) -> Result<(), ReadEnd> {
+        let always = self.session.window(i64::MIN, i64::MAX);
         self.node_metadata(sink).await?;
         self.licenses(&always, None, sink).await?;
         self.access_points(&always, None, sink).await?;
         for family in families(self.repository.settings.authorization) {
-            self.latest_events(family.deploying, &always, None, sink).await?;
+            if !family.is_of_units() {
+                self.latest_events(family.deploying, &always, None, sink).await?;
+            }
         }
         Ok(())
     }
@@ -145,7 +157,7 @@ impl<D: Database> Run<'_, D> {
             return Ok(false);
         }
         let ids = versions.keys().cloned().collect::<Vec<_>>();
-        let now = self.session.event_heads(&ids, &OF_UNITS).await?;
+        let now = self.session.event_heads(&ids, &OF_UNITS, None).await?;
         let same = now.iter().filter(|head| versions.get(&head.id) == Some(&head.updated)).count();
         Ok(same != versions.len())
     }
@@ -170,6 +182,14 @@ impl<D: Database> Run<'_, D> {
             Ok(row) => done(&stamp, Change::Rows(vec![row.recorded(recorded)])),
             Err(refusal) => done(&stamp, refused_by(&refusal)),
         };
+        if let Some(kind) = unit_kind(event.record.kind)
+            && event.record.subject() != event.record.id
+        {
+            // It would be found under one id, and its rows under another.
+            let key = RowKey::new(kind, Arc::clone(&event.record.id));
+            let reason = format!("the event's property `{}` names another id", event.record.kind.property());
+            return done(&stamp, Change::Refused { key, reason });
+        }
         let gone = |id: Arc<str>| {
             if removals { done(&stamp, Change::Scope { id, rows: Vec::new() }) } else { Step::Nothing }
         };

@@ -1,5 +1,6 @@
 //! The families of latest events that become rows, in order of effect (`management-repository.md` section 3.5).
 
+use zonegate_model::Kind;
 use zonegate_payload::record::EventType;
 
 /// Events about one kind of entity.
@@ -21,7 +22,14 @@ pub(crate) enum Sort {
     /// It is for authorization, and only read where that is asked for.
     Authorization,
     /// Subscriptions and keys belong to it.
-    Unit,
+    Unit(Kind),
+}
+
+impl Family {
+    /// Whether subscriptions and keys belong to its entities.
+    pub(crate) fn is_of_units(&self) -> bool {
+        matches!(self.sort, Sort::Unit(_))
+    }
 }
 
 /// All of them.
@@ -57,12 +65,12 @@ const IN_ORDER: [Family; 7] = {
         Family {
             deploying: &[DeployApiProduct],
             all: &[DeployApiProduct, UndeployApiProduct],
-            sort: Sort::Unit,
+            sort: Sort::Unit(Kind::ApiProduct),
         },
         Family {
             deploying: &[PublishApi, StartApi],
             all: &[PublishApi, StartApi, StopApi, UnpublishApi],
-            sort: Sort::Unit,
+            sort: Sort::Unit(Kind::Api),
         },
     ]
 };
@@ -81,6 +89,14 @@ pub(crate) const OF_UNITS: [EventType; 6] = [
 pub(crate) fn families(authorization: bool) -> impl Iterator<Item = &'static Family> {
     const ALL: &[Family] = &IN_ORDER;
     ALL.iter().filter(move |family| authorization || family.sort != Sort::Authorization)
+}
+
+/// What an event deploys or withdraws, if that is an API or API product.
+pub(crate) fn unit_kind(event: EventType) -> Option<Kind> {
+    families(false).find_map(|family| match family.sort {
+        Sort::Unit(kind) if family.all.contains(&event) => Some(kind),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -103,7 +119,7 @@ mod tests {
             let rest = family.all.iter().filter(|kind| !family.deploying.contains(kind));
             assert!(rest.clone().all(|kind| kind.withdraws()), "{family:?}");
             let of_units = family.all.iter().all(|kind| OF_UNITS.contains(kind));
-            assert_eq!(of_units, family.sort == Sort::Unit);
+            assert_eq!(of_units, family.is_of_units());
         }
     }
 }

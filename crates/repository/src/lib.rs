@@ -20,6 +20,8 @@ mod changes;
 mod cursor;
 mod everything;
 mod families;
+mod index;
+mod parts;
 mod places;
 mod plan_memory;
 mod platform;

@@ -100,6 +100,7 @@ pub trait Session: Send {
         &mut self,
         ids: &[Arc<str>],
         kinds: &[EventType],
+        selection: Option<&Selection>,
     ) -> impl Future<Output = Answer<Vec<Head<Self::Time>>>> + Send;
 
     /// These latest events, as they are now, in any order. One that is gone is not answered.

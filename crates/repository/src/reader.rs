@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zonegate_payload::PropertyCipher;
 use zonegate_payload::convert;
 use zonegate_sync::port::{
-    ChangeSink, IndexSink, RepositoryError, RepositoryFailure, RepositoryReader, Stopped, Watched, Window,
+    ChangeSink, IndexSink, RepositoryError, RepositoryReader, Stopped, Watched, Window,
 };
 
 use crate::places::{Places, Selection};
@@ -127,23 +127,29 @@ impl<D: Database> RepositoryReader for Repository<D> {
         self.finish(read.await)
     }
 
-    async fn read_index(&self, _sink: &mut impl IndexSink) -> Result<(), RepositoryError> {
-        Err(not_yet("an index is not read yet"))
+    async fn read_index(&self, sink: &mut impl IndexSink) -> Result<(), RepositoryError> {
+        let read = async {
+            let mut run = self.start(true).await?;
+            run.index(sink).await?;
+            Ok(run)
+        };
+        self.finish(read.await)
     }
 
     async fn read_parts(
         &self,
-        _units: Vec<Arc<str>>,
-        _sink: &mut impl ChangeSink,
+        units: Vec<Arc<str>>,
+        sink: &mut impl ChangeSink,
     ) -> Result<(), RepositoryError> {
-        Err(not_yet("parts are not read yet"))
+        let read = async {
+            let mut run = self.start(false).await?;
+            run.parts(&units, sink).await?;
+            Ok(run)
+        };
+        self.finish(read.await)
     }
 
     async fn watch(&self) -> Result<Watched, RepositoryError> {
         self.database.watch().await
     }
-}
-
-fn not_yet(message: &str) -> RepositoryError {
-    RepositoryError { failure: RepositoryFailure::Other, message: message.to_owned() }
 }

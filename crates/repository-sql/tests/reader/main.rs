@@ -5,9 +5,11 @@
     reason = "helpers of tests, outside of the functions that clippy knows as tests"
 )]
 
+mod audit;
 mod changes;
 mod everything;
 mod failures;
 mod golden;
 mod random;
+mod transitions;
 mod world;

@@ -6,7 +6,7 @@ use zonegate_management_writer::{
     ApiSpec, KeySpec, ManagementWriter, PlanSpec, SubscriptionSpec, SubscriptionStatus,
 };
 
-use crate::world::{World, read_all, read_window};
+use crate::world::{State, World, read_all, read_index, read_parts, read_window};
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
@@ -80,7 +80,15 @@ async fn windows_add_up(world: World, seed: u64, steps: usize) {
             seen.extend(read.stamps());
             state.apply(&read.changes);
             let fresh = read_all(&auditor).await.state();
-            state.assert_same(&fresh, &format!("seed {seed}, after\n{}", history.join("\n")));
+            let after = format!("seed {seed}, after\n{}", history.join("\n"));
+            state.assert_same(&fresh, &after);
+            let index = read_index(&auditor).await;
+            index.assert_covers(&state, &after);
+            // What was not told to it: an audit asks for all that the index mentions.
+            let units = index.rows.keys().filter_map(|key| key.unit().map(|unit| &**unit));
+            let mut audited = State::default();
+            audited.apply(&read_parts(&auditor, &units.collect::<Vec<_>>()).await.changes);
+            audited.assert_same(&fresh, &after);
         }
     }
 }

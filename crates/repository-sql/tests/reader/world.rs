@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::Value;
 use zonegate_management_writer::ManagementWriter;
-use zonegate_model::{Kind, Row, RowKey, RowState};
+use zonegate_model::{Kind, RecordedAt, Row, RowKey, RowState};
 use zonegate_repository::Settings;
 use zonegate_repository_sql::{Database, SqlDatabase, SqlRepository, SqlSettings};
-use zonegate_sync::port::{Change, ChangeSink, RepositoryReader, StampedChange, Stopped, Window};
+use zonegate_sync::port::{
+    Change, ChangeSink, IndexSink, Indexed, RepositoryReader, StampedChange, Stopped, Window,
+};
 use zonegate_testkit::folders::RunFolder;
 use zonegate_testkit::postgres::{PASSWORD, Postgres, USER};
 
@@ -132,6 +134,55 @@ pub(crate) async fn read_changes(reader: &SqlRepository) -> Read {
     read_window(reader, 0, i64::MAX, HashMap::new()).await
 }
 
+/// An index, with the sizes in which it came.
+#[derive(Default)]
+pub(crate) struct Index {
+    pub(crate) rows: BTreeMap<RowKey, RecordedAt>,
+    pub(crate) pushes: Vec<usize>,
+}
+
+impl IndexSink for Index {
+    async fn push(&mut self, indexed: Vec<Indexed>) -> Result<(), Stopped> {
+        self.pushes.push(indexed.len());
+        self.rows.extend(indexed.into_iter().map(|one| (one.key, one.recorded_at)));
+        Ok(())
+    }
+}
+
+pub(crate) async fn read_index(reader: &SqlRepository) -> Index {
+    let mut index = Index::default();
+    reader.read_index(&mut index).await.unwrap();
+    index
+}
+
+pub(crate) async fn read_parts(reader: &SqlRepository, units: &[&str]) -> Read {
+    let mut read = Read::default();
+    reader.read_parts(units.iter().map(|&id| id.into()).collect(), &mut read).await.unwrap();
+    read
+}
+
+impl Index {
+    /// Rows of units that are in one and not in the other, or with another time. What the index mentions beside the
+    /// state is not looked at: it may not be served.
+    pub(crate) fn assert_covers(&self, state: &State, after: &str) {
+        for (key, at) in state.1.iter().filter(|(key, _)| key.unit().is_some()) {
+            assert_ne!(*at, RecordedAt::UNKNOWN, "{key}");
+            assert_eq!(self.rows.get(key), Some(at), "{key}; {after}");
+        }
+    }
+
+    /// Ids of a kind, those with a scope as `scope/id`.
+    pub(crate) fn ids(&self, kind: Kind) -> Vec<String> {
+        let of_kind = self.rows.keys().filter(|key| key.kind == kind);
+        of_kind
+            .map(|key| match &key.scope {
+                Some(scope) => format!("{scope}/{}", key.id),
+                None => key.id.to_string(),
+            })
+            .collect()
+    }
+}
+
 impl Read {
     pub(crate) fn state(&self) -> State {
         let mut state = State::default();
@@ -168,7 +219,7 @@ impl Read {
 
 /// What the core makes of changes: active rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct State(pub(crate) BTreeMap<RowKey, String>);
+pub(crate) struct State(pub(crate) BTreeMap<RowKey, String>, pub(crate) BTreeMap<RowKey, RecordedAt>);
 
 impl State {
     pub(crate) fn apply(&mut self, changes: &[StampedChange]) {
@@ -177,6 +228,7 @@ impl State {
                 Change::Scope { id, rows } => {
                     // A product and an API can have the same id; their subscriptions are told apart by nothing.
                     self.0.retain(|key, _| key.unit() != Some(id));
+                    self.1.retain(|key, _| key.unit() != Some(id));
                     for row in rows {
                         self.put(row);
                     }
@@ -200,6 +252,9 @@ impl State {
         if let Some(key) = differing.next() {
             panic!("{key}: {:?}, but a fresh read finds {:?}; {after}", self.0.get(key), fresh.0.get(key));
         }
+        for (key, at) in &self.1 {
+            assert_eq!(Some(at), fresh.1.get(key), "the time of {key}; {after}");
+        }
     }
 
     fn has_unit(&self, scope: &Arc<str>) -> bool {
@@ -210,9 +265,15 @@ impl State {
 
     fn put(&mut self, row: &Row) {
         match &row.state {
-            RowState::Deployed(payload) => self.0.insert(row.key.clone(), payload.as_str().to_owned()),
-            RowState::Removed => self.0.remove(&row.key),
-        };
+            RowState::Deployed(payload) => {
+                self.0.insert(row.key.clone(), payload.as_str().to_owned());
+                self.1.insert(row.key.clone(), row.recorded_at);
+            }
+            RowState::Removed => {
+                self.0.remove(&row.key);
+                self.1.remove(&row.key);
+            }
+        }
     }
 
     /// Ids of a kind, those with a scope as `scope/id`.
