@@ -3,6 +3,7 @@
 mod bench;
 mod check_layers;
 mod demo;
+mod fuzz;
 mod simulate;
 mod steps;
 mod stopwatch;
@@ -34,6 +35,8 @@ enum Command {
     Measure(bench::measure::Options),
     /// Fails on a dependency, a licence or a source file that breaks the rules of ARCHITECTURE.md
     CheckLayers,
+    /// Gives every parser of foreign input to a fuzzer for some seconds
+    Fuzz(fuzz::Options),
     /// Runs seeded histories of the sync core with faults, or one of them again
     Simulate(simulate::Options),
 }
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "measure")]
         Command::Measure(options) => bench::measure::run(&options),
         Command::CheckLayers => check_layers::run(),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Simulate(options) => simulate::run(&options),
     };
     match result {

@@ -27,7 +27,7 @@ pub(crate) struct Options {
 
 /// Runs all steps; stops at the first failure.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let mut steps = Steps::new(if options.quick { 8 } else { 12 });
+    let mut steps = Steps::new(if options.quick { 8 } else { 13 });
     let mut counts = Counts::default();
 
     steps.run("format", "run `cargo fmt --all`", |step| {
@@ -99,6 +99,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         })?;
         steps.run("simulation", "replay the seed: `cargo xtask simulate --replay SEED`", |step| {
             itself(step, "simulate", &["simulate", "--histories", &HISTORIES.to_string()])
+        })?;
+        steps.run("fuzzing", "keep the input as a seed: docs/testing.md, \"Fuzzing\"", |step| {
+            itself(step, "fuzz", &["fuzz"])
         })?;
         steps.run(
             "demo",

@@ -20,8 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::chunked::{ChunkScanner, Next};
-use head::{Framing, HeadScanner, HeadStatus};
-pub(crate) use head::{HeadLimits, parse_length};
+use head::Framing;
+pub(crate) use head::{HeadLimits, HeadScanner, HeadStatus, parse_length};
 
 /// Method of the request that stands for a refused one.
 const MARK: &str = "ZONEGATE-REFUSED";

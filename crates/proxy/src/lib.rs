@@ -16,6 +16,8 @@ mod chunked;
 mod counters;
 mod deployment;
 mod forward;
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod life;
 mod query;

@@ -42,7 +42,9 @@ pub(crate) fn log(note: Note) {
             info!(%revision, rows, whole, "published to the zone store");
         }
         Note::Imported { full, changed } => info!(full, changed, "read the management repository"),
-        Note::Audited { units: 0, changed: 0 } => debug!("audited the management repository: nothing differs"),
+        Note::Audited { units: 0, changed: 0 } => {
+            debug!("audited the management repository: nothing differs")
+        }
         Note::Audited { units, changed } => {
             info!(units, changed, "audited the management repository: what differed was read");
         }

@@ -77,6 +77,21 @@ const DEVELOPMENT: &[Rule] = &[
     rule("zonegate-testkit", &[]),
     rule("zonegate-management-writer", &[]),
     rule("zonegate-simulation", &["zonegate-model", "zonegate-sync"]),
+    rule(
+        "zonegate-fuzz",
+        &[
+            "zonegate-config",
+            "zonegate-definition",
+            "zonegate-generation",
+            "zonegate-model",
+            "zonegate-payload",
+            "zonegate-policy",
+            "zonegate-proxy",
+            "zonegate-repository-mongodb",
+            "zonegate-store-redis",
+            "zonegate-testkit",
+        ],
+    ),
     rule("zonegate-tests", &["zonegate-management-writer", "zonegate-testkit"]),
     rule(
         "xtask",
