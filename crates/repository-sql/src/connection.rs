@@ -1,4 +1,4 @@
-//! Connections to either database: made when needed, with a limit on everything that waits for the other side.
+//! Connections to the database: made when needed, with a limit on everything that waits for the other side.
 //!
 //! Not sqlx' pool: it hides a refused connection behind its own time-out, and keeps a connection whose server has
 //! gone silent. Here a connection that failed, timed out or whose read was dropped is closed; only one that ended
@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use sqlx::mysql::MySqlConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnection, SqliteConnection};
 use tokio::time::{Instant, timeout};
 use zonegate_sync::port::RepositoryError;
 
 use crate::failure::{classify, unreachable};
+use crate::mysql;
 use crate::settings::{Database, SqlSettings, Timeouts};
 use crate::value::{Argument, Columns};
 
@@ -30,6 +32,7 @@ pub(crate) struct Connections {
 
 enum Options {
     Postgres(Box<PgConnectOptions>),
+    Mysql(Box<MySqlConnectOptions>),
     Sqlite(Box<SqliteConnectOptions>),
 }
 
@@ -41,6 +44,7 @@ struct Idle {
 
 enum Link {
     Postgres(PgConnection),
+    Mysql(MySqlConnection),
     Sqlite(SqliteConnection, Option<FileIdentity>),
 }
 
@@ -73,6 +77,9 @@ impl Connections {
                 }
                 Options::Postgres(Box::new(options))
             }
+            Database::Mysql { host, port, database, .. } => {
+                Options::Mysql(Box::new(mysql::options(host, *port, database, settings)))
+            }
             Database::Sqlite { path } => Options::Sqlite(Box::new(
                 SqliteConnectOptions::new()
                     .filename(path)
@@ -94,11 +101,6 @@ impl Connections {
         &self.database
     }
 
-    /// Whether it is PostgreSQL.
-    pub(crate) fn is_postgres(&self) -> bool {
-        matches!(self.options, Options::Postgres(_))
-    }
-
     /// A connection: one that was used before if it still answers, else a new one.
     pub(crate) async fn open(&self) -> Result<Session, RepositoryError> {
         while let Some(idle) = self.take() {
@@ -114,6 +116,9 @@ impl Connections {
         let link = async {
             match &self.options {
                 Options::Postgres(options) => options.connect().await.map(Link::Postgres),
+                Options::Mysql(options) => {
+                    mysql::connect(options, self.timeouts.statement).await.map(Link::Mysql)
+                }
                 Options::Sqlite(options) => {
                     // Looked at first: if it is replaced in between, the connection is given up too early, not too late.
                     let file = identity(&self.database).await;
@@ -170,6 +175,10 @@ impl Session {
             // Statements are made of constants and checked names; values are bound.
             let sql = AssertSqlSafe(Arc::clone(sql));
             match &mut self.link {
+                Link::Mysql(link) => {
+                    let rows = mysql::fill(&sql.0, &arguments).query().fetch_all(link).await?;
+                    rows.iter().map(|row| map(row)).collect::<Result<Vec<_>, _>>()
+                }
                 Link::Postgres(link) => {
                     let query = arguments.into_iter().fold(sqlx::query(sql), |query, value| match value {
                         Argument::Text(text) => query.bind(text),
@@ -203,6 +212,7 @@ impl Session {
     pub(crate) async fn snapshot(&mut self) -> Result<(), RepositoryError> {
         let begin = match &self.link {
             Link::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Link::Mysql(_) => mysql::SNAPSHOT,
             Link::Sqlite(..) => "BEGIN",
         };
         self.run(begin).await
@@ -218,6 +228,7 @@ impl Session {
         let done = async {
             match &mut self.link {
                 Link::Postgres(link) => sqlx::raw_sql(sql).execute(link).await.map(|_| ()),
+                Link::Mysql(link) => sqlx::raw_sql(sql).execute(link).await.map(|_| ()),
                 Link::Sqlite(link, _) => sqlx::raw_sql(sql).execute(link).await.map(|_| ()),
             }
         };
@@ -233,6 +244,7 @@ impl Session {
     async fn ping(&mut self) -> bool {
         match &mut self.link {
             Link::Postgres(link) => link.ping().await.is_ok(),
+            Link::Mysql(link) => link.ping().await.is_ok(),
             Link::Sqlite(link, file) => identity(&self.database).await == *file && link.ping().await.is_ok(),
         }
     }

@@ -11,10 +11,12 @@ use crate::schema::Schema;
 use crate::session::SqlSession;
 use crate::settings::{SettingsError, SqlSettings};
 use crate::statements::Prepared;
+use crate::times::Written;
 
-/// A management repository's database, PostgreSQL or SQLite.
+/// A management repository's database: PostgreSQL, MariaDB, MySQL or SQLite.
 pub struct SqlDatabase {
     settings: SqlSettings,
+    written: Written,
     connections: Connections,
     prepared: Mutex<Option<Arc<Prepared>>>,
 }
@@ -22,8 +24,8 @@ pub struct SqlDatabase {
 impl SqlDatabase {
     /// Checks the settings. Neither connects nor waits.
     pub fn new(settings: SqlSettings) -> Result<Self, SettingsError> {
-        settings.check()?;
-        Ok(Self { connections: Connections::new(&settings), settings, prepared: Mutex::default() })
+        let written = settings.check()?;
+        Ok(Self { connections: Connections::new(&settings), written, settings, prepared: Mutex::default() })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Option<Arc<Prepared>>> {
@@ -47,13 +49,13 @@ impl port::Database for SqlDatabase {
             known
         } else {
             let (qualifier, prefix) = (self.settings.schema.as_deref(), self.settings.prefix.as_str());
-            let schema = Schema::read(&self.connections, &mut connection, qualifier, prefix).await?;
-            let prepared =
-                Arc::new(Prepared::new(&schema, qualifier, prefix, self.connections.is_postgres()));
+            let database = self.connections.database();
+            let schema = Schema::read(database, &mut connection, qualifier, prefix, self.written).await?;
+            let prepared = Arc::new(Prepared::new(&schema, qualifier, prefix));
             *self.known() = Some(Arc::clone(&prepared));
             prepared
         };
-        Ok(SqlSession { connection, prepared, zone: self.settings.zone })
+        Ok(SqlSession { connection, prepared, zone: self.written.zone })
     }
 
     fn keep(&self, session: SqlSession) {

@@ -1,6 +1,7 @@
 //! Why a read failed, in words that name what to do about it and hold no secret.
 
 use sqlx::error::DatabaseError;
+use sqlx::mysql::MySqlDatabaseError;
 use zonegate_sync::port::{RepositoryError, RepositoryFailure};
 
 use crate::Database;
@@ -32,6 +33,7 @@ pub(crate) fn classify(database: &Database, doing: &str, error: &sqlx::Error) ->
             let answer = answer.as_ref();
             match database {
                 Database::Postgresql { .. } => postgresql(database, doing, answer),
+                Database::Mysql { .. } => mysql(database, doing, answer),
                 Database::Sqlite { .. } => sqlite(database, doing, answer),
             }
         }
@@ -87,6 +89,61 @@ fn postgresql(database: &Database, doing: &str, answer: &dyn DatabaseError) -> R
         _ => failed(
             RepositoryFailure::Other,
             format!("management repository ({database}): {doing}: {message} (SQLSTATE {code})"),
+        ),
+    }
+}
+
+fn mysql(database: &Database, doing: &str, answer: &dyn DatabaseError) -> RepositoryError {
+    let message = answer.message();
+    let number = answer.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number);
+    match number {
+        // password, host, way of logging in, expired password, locked account
+        1045 | 1130 | 1251 | 1275 | 1524 | 1698 | 1820 | 1862 | 3118 | 4151 => failed(
+            RepositoryFailure::Denied,
+            format!(
+                "management repository ({database}): the server refuses the login; check `management.jdbc.username` \
+                 and `management.jdbc.password` ({message})"
+            ),
+        ),
+        // rights on a database, table, column, in general
+        1044 | 1142 | 1143 | 1227 | 1370 => failed(
+            RepositoryFailure::Denied,
+            format!(
+                "management repository ({database}): {doing}: {message}; the user `management.jdbc.username` needs \
+                 the right to select"
+            ),
+        ),
+        // unknown column, table
+        1054 | 1109 | 1146 | 1356 => schema(database, &format!("{doing}: {message}")),
+        // unknown database
+        1049 => failed(
+            RepositoryFailure::Schema,
+            format!("management repository ({database}): {message}; check `management.jdbc.url`"),
+        ),
+        // connections and resources, shutdown, host blocked, killed, time limits, locks, packets, other nodes
+        1037..=1043
+        | 1053
+        | 1077..=1081
+        | 1129
+        | 1135
+        | 1152
+        | 1158..=1161
+        | 1184
+        | 1203
+        | 1205
+        | 1213
+        | 1226
+        | 1317
+        | 1927
+        | 1969
+        | 2000..=2999
+        | 3024
+        | 3168
+        | 3169
+        | 4031 => unreachable(database, &format!("{doing}: {message}")),
+        _ => failed(
+            RepositoryFailure::Other,
+            format!("management repository ({database}): {doing}: {message} (error {number})"),
         ),
     }
 }

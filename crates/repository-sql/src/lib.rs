@@ -1,4 +1,4 @@
-//! A management repository in PostgreSQL or in a SQLite file (C2): the queries of [`zonegate_repository::port`].
+//! A management repository in PostgreSQL, MariaDB, MySQL or a SQLite file (C2): the queries of [`zonegate_repository::port`].
 //!
 //! Knows SQL and the repository's tables; how they are read together is in `zonegate-repository`, what records mean in
 //! `zonegate-payload`. Never writes, creates nothing, asks for no lock. Carries its part of L1 (a bad record ends no
@@ -8,9 +8,11 @@
 
 mod connection;
 mod database;
+mod dialect;
 mod events;
 mod failure;
 mod keys;
+mod mysql;
 mod platform;
 mod schema;
 mod session;

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use zonegate_sync::port::RepositoryError;
 
-use crate::connection::{Connections, Session};
+use crate::Database;
+use crate::connection::Session;
+use crate::dialect::Dialect;
 use crate::failure;
-use crate::value::Argument;
+use crate::times::Written;
+use crate::value::{Argument, Columns};
 
 /// Tables that must be there, with the columns that must be in them.
 const REQUIRED: [(&str, &[&str]); 7] = [
@@ -33,73 +36,150 @@ const OPTIONAL: [&str; 8] = [
     "events_latest_organizations",
 ];
 
+/// What is found of MariaDB's and MySQL's columns besides their names; see [`Dialect::Mysql`]. Whether times go through
+/// the server's zone cannot be seen from its name (`SYSTEM`, `CET`): it is tried, in winter and in summer.
+const MYSQL: &str = "SELECT c.table_name, c.column_name, c.data_type, c.character_set_name,
+        @@lower_case_table_names <> 0,
+        COALESCE(CONVERT_TZ('2024-01-15 12:00:00', '+00:00', @@global.time_zone) <> '2024-01-15 12:00:00'
+            OR CONVERT_TZ('2024-07-15 12:00:00', '+00:00', @@global.time_zone) <> '2024-07-15 12:00:00', 0)
+    FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name IN ($1*)";
+
 /// The tables that are there, with their columns, by name without prefix.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Schema(HashMap<&'static str, HashSet<String>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Schema {
+    tables: HashMap<&'static str, HashSet<String>>,
+    dialect: Dialect,
+}
 
 impl Schema {
     /// Asks the database. `qualifier` and `prefix` are checked names.
     pub(crate) async fn read(
-        connections: &Connections,
+        database: &Database,
         session: &mut Session,
         qualifier: Option<&str>,
         prefix: &str,
+        written: Written,
     ) -> Result<Self, RepositoryError> {
         let tables = REQUIRED.iter().map(|(table, _)| *table).chain(OPTIONAL).collect::<Vec<_>>();
+        let mut folded = false;
         // PostgreSQL folds names that are not quoted, and ours are not.
         let full = |table: &str| {
             let name = format!("{prefix}{table}");
-            if connections.is_postgres() { name.to_lowercase() } else { name }
+            if matches!(database, Database::Postgresql { .. }) { name.to_lowercase() } else { name }
         };
         let names = Argument::ids(tables.iter().map(|table| full(table)));
-        let (sql, arguments) = if connections.is_postgres() {
-            let place = match qualifier {
-                Some(schema) => format!("n.nspname = '{}'", schema.to_lowercase()),
-                None => "pg_catalog.pg_table_is_visible(c.oid)".to_owned(),
-            };
-            let sql = format!(
-                "SELECT CAST(c.relname AS text), CAST(a.attname AS text) FROM pg_catalog.pg_class c
-                    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-                    WHERE c.relname = ANY($1) AND {place} AND a.attnum > 0 AND NOT a.attisdropped"
-            );
-            (sql, vec![names])
-        } else {
-            let sql = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
-                WHERE m.type IN ('table', 'view') AND m.name IN (SELECT value FROM json_each($1))";
-            (sql.to_owned(), vec![names])
-        };
-        let rows = session
-            .fetch("looking for the tables", &Arc::from(sql), arguments, |row| {
-                Ok((row.required(0)?, row.required(1)?))
-            })
-            .await?;
+        let doing = "looking for the tables";
         let mut found: HashMap<String, HashSet<String>> = HashMap::new();
-        for (table, column) in rows {
-            found.entry(table).or_default().insert(column);
-        }
-        let schema =
-            Self(tables.iter().filter_map(|table| Some((*table, found.remove(&full(table))?))).collect());
+        let dialect = match database {
+            Database::Mysql { .. } => {
+                let columns = session.fetch(doing, &Arc::from(MYSQL), vec![names], MysqlColumn::of).await?;
+                folded = columns.first().is_some_and(|column| column.folded);
+                let dialect = MysqlColumn::dialect(&columns, written);
+                for MysqlColumn { table, column, .. } in columns {
+                    found.entry(table).or_default().insert(column);
+                }
+                dialect
+            }
+            Database::Postgresql { .. } | Database::Sqlite { .. } => {
+                let (sql, dialect) = match database {
+                    Database::Postgresql { .. } => (postgresql(qualifier), Dialect::Postgres),
+                    _ => (SQLITE.to_owned(), Dialect::Sqlite),
+                };
+                let pairs = session
+                    .fetch(doing, &Arc::from(sql), vec![names], |row| {
+                        Ok((row.required(0)?, row.required(1)?))
+                    })
+                    .await?;
+                for (table, column) in pairs {
+                    found.entry(table).or_default().insert(column);
+                }
+                dialect
+            }
+        };
+        let full = |table: &str| if folded { full(table).to_lowercase() } else { full(table) };
+        let tables = tables.iter().filter_map(|table| Some((*table, found.remove(&full(table))?))).collect();
+        let schema = Self { tables, dialect };
         for (table, columns) in REQUIRED {
             if !schema.has_table(table) {
                 let missing = format!("there is no table `{}`", full(table));
-                return Err(failure::schema(connections.database(), &missing));
+                return Err(failure::schema(database, &missing));
             }
             if let Some(column) = columns.iter().find(|column| !schema.has(table, column)) {
                 let missing = format!("table `{}` has no column `{column}`", full(table));
-                return Err(failure::schema(connections.database(), &missing));
+                return Err(failure::schema(database, &missing));
             }
         }
         Ok(schema)
     }
 
+    /// Which database it is.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Whether the table is there.
     pub(crate) fn has_table(&self, table: &str) -> bool {
-        self.0.contains_key(table)
+        self.tables.contains_key(table)
     }
 
     /// Whether the column is there.
     pub(crate) fn has(&self, table: &str, column: &str) -> bool {
-        self.0.get(table).is_some_and(|columns| columns.contains(column))
+        self.tables.get(table).is_some_and(|columns| columns.contains(column))
+    }
+}
+
+const SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+    WHERE m.type IN ('table', 'view') AND m.name IN (SELECT value FROM json_each($1))";
+
+fn postgresql(qualifier: Option<&str>) -> String {
+    let place = match qualifier {
+        Some(schema) => format!("n.nspname = '{}'", schema.to_lowercase()),
+        None => "pg_catalog.pg_table_is_visible(c.oid)".to_owned(),
+    };
+    format!(
+        "SELECT CAST(c.relname AS text), CAST(a.attname AS text) FROM pg_catalog.pg_class c
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relname = ANY($1) AND {place} AND a.attnum > 0 AND NOT a.attisdropped"
+    )
+}
+
+/// A row of [`MYSQL`].
+struct MysqlColumn {
+    table: String,
+    column: String,
+    kind: String,
+    characters: Option<String>,
+    folded: bool,
+    other_zone: bool,
+}
+
+impl MysqlColumn {
+    fn of(row: &dyn Columns) -> Result<Self, sqlx::Error> {
+        let folded = row.flag(4)?;
+        let table = row.required(0)?;
+        Ok(Self {
+            table: if folded { table.to_lowercase() } else { table },
+            // Names of columns have no case there.
+            column: row.required(1)?.to_lowercase(),
+            kind: row.required(2)?.to_lowercase(),
+            characters: row.text(3)?,
+            folded,
+            other_zone: row.flag(5)?,
+        })
+    }
+
+    fn dialect(columns: &[Self], written: Written) -> Dialect {
+        let narrow = |column: &Self| {
+            column.kind == "varchar"
+                && matches!(column.characters.as_deref(), Some("utf8" | "utf8mb3" | "ucs2"))
+        };
+        let other_zone = columns.iter().any(|column| column.other_zone);
+        // A DATETIME column holds the text itself.
+        let texts = columns.iter().any(|column| column.kind == "datetime");
+        Dialect::Mysql {
+            narrow: columns.iter().any(narrow),
+            server_zone: written.through_server && other_zone && !texts,
+        }
     }
 }

@@ -11,9 +11,10 @@ use zonegate_repository::port::{
 use zonegate_repository::{Selection, Tables};
 
 use crate::connection::Session;
+use crate::dialect::Dialect;
 use crate::statements::{Prepared, Statements};
 use crate::times::ColumnZone;
-use crate::value::{Argument, Stored};
+use crate::value::{Argument, Exact, Stored};
 
 /// A connection in use.
 pub struct SqlSession {
@@ -54,7 +55,12 @@ impl port::Session for SqlSession {
 
     fn window(&self, from: i64, to: i64) -> (Stored, Stored) {
         let (from, before) = self.zone.window(from, to);
-        (Stored::bound(from), Stored::bound(before))
+        match self.prepared.dialect() {
+            Dialect::Mysql { server_zone: true, .. } => {
+                (Stored { local: from, exact: Exact::From }, Stored { local: before, exact: Exact::Before })
+            }
+            _ => (Stored::bound(from), Stored::bound(before)),
+        }
     }
 
     fn millis(&self, time: &Stored) -> i64 {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::ColumnZone;
+use crate::times::Written;
 
 /// Settings of [`crate::SqlDatabase`].
 #[derive(Clone, Debug)]
@@ -19,14 +20,16 @@ pub struct SqlSettings {
     pub username: Option<String>,
     /// `management.jdbc.password`.
     pub password: Option<SecretString>,
-    /// `management.jdbc.schema`; `None` for the connection's own. Letters, digits, underscores.
+    /// `management.jdbc.schema`; `None` for the connection's own. Letters, digits, underscores. Means nothing to MySQL,
+    /// MariaDB and SQLite.
     pub schema: Option<String>,
     /// `management.jdbc.prefix`: what every table name begins with. Letters, digits, underscores.
     pub prefix: String,
     /// `management.jdbc.pool.maxPoolSize`: how many unused connections are kept. A gateway uses one or two.
     pub pool_size: usize,
-    /// The zone of the times in the database.
-    pub zone: ColumnZone,
+    /// `management.jdbc.timezone`: the zone in whose local time the management API wrote. `None`: what the URL says of it
+    /// (MySQL and MariaDB), else UTC.
+    pub zone: Option<ColumnZone>,
     /// How long things may take.
     pub timeouts: Timeouts,
 }
@@ -41,7 +44,7 @@ impl SqlSettings {
             schema: None,
             prefix: String::new(),
             pool_size: 10,
-            zone: ColumnZone::default(),
+            zone: None,
             timeouts: Timeouts::default(),
         }
     }
@@ -61,6 +64,17 @@ pub enum Database {
         /// Parameters of the URL, in its order. User, password and schema do not count here: they are settings.
         parameters: Vec<(String, String)>,
     },
+    /// A MySQL or MariaDB server.
+    Mysql {
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Database.
+        database: String,
+        /// Parameters of the URL, in its order, without user and password.
+        parameters: Vec<(String, String)>,
+    },
     /// A SQLite file.
     Sqlite {
         /// The file, which must exist.
@@ -73,6 +87,9 @@ impl fmt::Display for Database {
         match self {
             Self::Postgresql { host, port, database, .. } => {
                 write!(f, "PostgreSQL database `{database}` at {host}:{port}")
+            }
+            Self::Mysql { host, port, database, .. } => {
+                write!(f, "MySQL or MariaDB database `{database}` at {host}:{port}")
             }
             Self::Sqlite { path } => write!(f, "SQLite file {}", path.display()),
         }
@@ -111,8 +128,8 @@ pub enum SettingsError {
     Url(String),
     /// TLS is asked for.
     #[error(
-        "`management.jdbc.url`: `{0}` asks for TLS to PostgreSQL, which is not supported yet; remove it to connect \
-         without encryption, or leave `sslmode` at `prefer`, `allow` or `disable`"
+        "`management.jdbc.url`: `{0}` asks for TLS to the database, which is not supported yet; remove it to connect \
+         without encryption, or set `sslmode=disable` (PostgreSQL, MariaDB) or `sslMode=DISABLED` (MySQL)"
     )]
     Tls(String),
     /// A name that cannot be put into a statement.
@@ -126,14 +143,14 @@ pub enum SettingsError {
 }
 
 impl SqlSettings {
-    /// Whether the settings can be used.
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+    /// Whether the settings can be used, and how times were written according to them.
+    pub(crate) fn check(&self) -> Result<Written, SettingsError> {
         let name = |key, value: &str| {
             let sound = value.len() <= 63 && value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             if sound { Ok(()) } else { Err(SettingsError::Name { key, value: value.to_owned() }) }
         };
         name("management.jdbc.prefix", &self.prefix)?;
         name("management.jdbc.schema", self.schema.as_deref().unwrap_or_default())?;
-        self.database.check()
+        self.database.check(self.zone)
     }
 }

@@ -6,19 +6,27 @@ use std::sync::Arc;
 use zonegate_payload::convert::MAX_PAYLOAD;
 use zonegate_repository::port::MAX_TEXT;
 
+use crate::dialect::{Dialect, Names, after};
 use crate::schema::Schema;
 
 /// The statements for one database: for all environments, and for some.
 pub(crate) struct Prepared {
     all: Arc<Statements>,
     selected: Arc<Statements>,
+    dialect: Dialect,
 }
 
 impl Prepared {
     /// Builds them.
-    pub(crate) fn new(schema: &Schema, qualifier: Option<&str>, prefix: &str, postgres: bool) -> Self {
-        let statements = |filtered| Arc::new(Statements::new(schema, qualifier, prefix, postgres, filtered));
-        Self { all: statements(false), selected: statements(true) }
+    pub(crate) fn new(schema: &Schema, qualifier: Option<&str>, prefix: &str) -> Self {
+        let names = Names { schema, qualifier, prefix, dialect: schema.dialect() };
+        let statements = |filtered| Arc::new(Statements::new(&names, filtered));
+        Self { all: statements(false), selected: statements(true), dialect: names.dialect }
+    }
+
+    /// Which database they are for.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Those for some environments, whose last argument they are, or for all.
@@ -76,68 +84,10 @@ pub(crate) struct Statements {
     pub(crate) access_points: Option<Arc<str>>,
 }
 
-/// Names of one database.
-struct Names<'a> {
-    schema: &'a Schema,
-    qualifier: Option<&'a str>,
-    prefix: &'a str,
-    postgres: bool,
-}
-
-impl Names<'_> {
-    /// A table's full name.
-    fn table(&self, name: &str) -> String {
-        match self.qualifier {
-            Some(schema) => format!("{schema}.{}{name}", self.prefix),
-            None => format!("{}{name}", self.prefix),
-        }
-    }
-
-    /// A column, or null of its type where there is none.
-    fn column(&self, table: &str, alias: &str, name: &str, kind: &str) -> String {
-        if self.schema.has(table, name) {
-            format!("{alias}.\"{name}\"")
-        } else {
-            format!("CAST(NULL AS {kind})")
-        }
-    }
-
-    /// A condition: an expression is one of the texts of argument `n`.
-    fn is_in(&self, expression: &str, n: usize) -> String {
-        if self.postgres {
-            format!("{expression} = ANY(${n})")
-        } else {
-            format!("{expression} IN (SELECT value FROM json_each(${n}))")
-        }
-    }
-
-    /// The same for an optional column, `AND` before it; nothing where the filter or the column is not.
-    fn environment(&self, filtered: bool, table: &str, alias: &str, n: usize) -> String {
-        if filtered && self.schema.has(table, "environment_id") {
-            format!(" AND {}", self.is_in(&format!("{alias}.environment_id"), n))
-        } else {
-            String::new()
-        }
-    }
-}
-
-/// After a position in the order (`time`, `id`), given by arguments `n` and `n + 1`. The first comparison says nothing
-/// new, but lets an index be used.
-fn after(time: &str, id: &str, n: usize) -> String {
-    let m = n + 1;
-    format!("{time} >= ${n} AND ({time} > ${n} OR ({time} = ${n} AND {id} > ${m}))")
-}
-
 impl Statements {
     /// Builds them. `filtered`: whether only some environments are read, so that the last argument is there.
-    pub(crate) fn new(
-        schema: &Schema,
-        qualifier: Option<&str>,
-        prefix: &str,
-        postgres: bool,
-        filtered: bool,
-    ) -> Self {
-        let names = Names { schema, qualifier, prefix, postgres };
+    pub(crate) fn new(names: &Names<'_>, filtered: bool) -> Self {
+        let schema = names.schema;
         let events = names.table("events_latest");
         let properties = names.table("events_latest_properties");
         let of_events = names.table("events_latest_environments");
@@ -148,60 +98,66 @@ impl Statements {
         let event_environment = |n| {
             if filtered {
                 format!(
-                    " AND (NOT EXISTS (SELECT 1 FROM {of_events} v WHERE v.event_id = e.id)
-                        OR EXISTS (SELECT 1 FROM {of_events} v WHERE v.event_id = e.id AND {}))",
-                    names.is_in("v.environment_id", n)
+                    " AND (NOT EXISTS (SELECT 1 FROM {of_events} v WHERE {own})
+                        OR EXISTS (SELECT 1 FROM {of_events} v WHERE {own} AND {}))",
+                    names.is_in("v.environment_id", n),
+                    own = names.same("v.event_id", "e.id")
                 )
             } else {
                 String::new()
             }
         };
-        let length = "CAST(octet_length(e.payload) AS bigint)";
+        let length = names.bytes("e.payload");
+        let updated = names.time("e.updated_at");
         let event_page = format!(
-            "SELECT e.id, e.type, e.updated_at, {length} FROM {events} e
+            "SELECT e.id, e.type, {updated}, {length} FROM {events} e
                 WHERE {} AND {} AND e.updated_at < $4{} ORDER BY e.updated_at, e.id LIMIT $5",
             names.is_in("e.type", 1),
             after("e.updated_at", "e.id", 2),
             event_environment(6)
         );
         let event_index = format!(
-            "SELECT e.id, e.updated_at FROM {events} e WHERE {} AND e.id > $2{} ORDER BY e.id LIMIT $3",
+            "SELECT e.id, {updated} FROM {events} e WHERE {} AND e.id > $2{} ORDER BY e.id LIMIT $3",
             names.is_in("e.type", 1),
             event_environment(4)
         );
         let event_heads = format!(
-            "SELECT e.id, e.type, e.updated_at, {length} FROM {events} e WHERE {} AND {}{}",
+            "SELECT e.id, e.type, {updated}, {length} FROM {events} e WHERE {} AND {}{}",
             names.is_in("e.id", 1),
             names.is_in("e.type", 2),
             event_environment(3)
         );
         let event_records = format!(
-            "SELECT e.id, e.type, e.created_at, e.updated_at, {length},
+            "SELECT e.id, e.type, {created}, {updated}, {length},
                 CASE WHEN octet_length(e.payload) <= {MAX_PAYLOAD} THEN e.payload END FROM {events} e WHERE {}",
-            names.is_in("e.id", 1)
+            names.is_in("e.id", 1),
+            created = names.time("e.created_at")
         );
         let event_properties = format!(
             "SELECT p.event_id, p.property_key, p.property_value FROM {properties} p WHERE {}",
             names.is_in("p.event_id", 1)
         );
 
-        let subscription = subscription_columns(&names);
-        let active = "s.status = 'ACCEPTED'";
+        let subscription = subscription_columns(names);
+        let active = names.is_word("s.status", "ACCEPTED");
+        let plan = names.quoted("s", "plan");
+        let updated = names.time("s.updated_at");
         let subscriptions_of_plans = format!(
             "SELECT {subscription} FROM {subscriptions} s WHERE {} AND {active} AND {}{}
-                ORDER BY s.\"plan\", s.id LIMIT $4",
-            names.is_in("s.\"plan\"", 1),
-            after("s.\"plan\"", "s.id", 2),
+                ORDER BY {plan}, s.id LIMIT $4",
+            names.is_in(&plan, 1),
+            after(&plan, "s.id", 2),
             names.environment(filtered, "subscriptions", "s", 5)
         );
         let subscriptions_of_plan = format!(
-            "SELECT {subscription} FROM {subscriptions} s WHERE s.\"plan\" = $1 AND s.id > $2 AND {active}{}
+            "SELECT {subscription} FROM {subscriptions} s WHERE {} AND s.id > $2 AND {active}{}
                 ORDER BY s.id LIMIT $3",
+            names.is(&plan, 1),
             names.environment(filtered, "subscriptions", "s", 4)
         );
         let subscription_counts = format!(
-            "SELECT s.\"plan\", count(*) FROM {subscriptions} s WHERE {} AND {active}{} GROUP BY s.\"plan\"",
-            names.is_in("s.\"plan\"", 1),
+            "SELECT {plan}, count(*) FROM {subscriptions} s WHERE {} AND {active}{} GROUP BY {plan}",
+            names.is_in(&plan, 1),
             names.environment(filtered, "subscriptions", "s", 2)
         );
         let subscriptions_changed = format!(
@@ -211,22 +167,22 @@ impl Statements {
             names.environment(filtered, "subscriptions", "s", 5)
         );
 
+        let key_updated = names.time("k.updated_at");
         let key = format!(
-            "k.id, k.\"key\", {}, k.expire_at, k.revoked, {}, k.updated_at",
+            "k.id, {}, {}, {}, k.revoked, {}, {key_updated}",
+            names.quoted("k", "key"),
             names.column("keys", "k", "application", "text"),
+            names.time("k.expire_at"),
             names.column("keys", "k", "paused", "boolean")
         );
         let own = if schema.has("keys", "federated") { " AND k.federated = false" } else { "" };
         let unpaused =
             if schema.has("keys", "paused") { " AND COALESCE(k.paused, false) = false" } else { "" };
-        // The links are looked up first, whatever the database believes of their number: it cannot know how long the
-        // list of an argument is, and walking all keys in order of their ids is never right.
         let keys_of = |condition: &str| {
+            let to = format!("{keys} k ON {}", names.same("k.id", "l.key_id"));
             format!(
-                "WITH l AS MATERIALIZED (SELECT key_id, subscription_id FROM {links} WHERE {})
-                    SELECT {key}, l.subscription_id FROM l JOIN {keys} k ON k.id = l.key_id
-                    WHERE {}{own}{condition} ORDER BY k.id, l.subscription_id LIMIT $4",
-                names.is_in("subscription_id", 1),
+                "{}{}{own}{condition} ORDER BY k.id, l.subscription_id LIMIT $4",
+                names.links("subscription_id", &format!("{key}, l.subscription_id"), &to),
                 after("k.id", "l.subscription_id", 2)
             )
         };
@@ -249,26 +205,34 @@ impl Statements {
             names.column("subscriptions", "s", "reference_id", "text"),
         ]
         .join(", ");
+        let to_subscription = format!("{subscriptions} s ON {}", names.same("s.id", "l.subscription_id"));
         let links_of_keys = format!(
-            "WITH l AS MATERIALIZED (SELECT key_id, subscription_id FROM {links} WHERE {})
-                SELECT l.key_id, s.id, {reference}, s.\"plan\", s.status
-                FROM l JOIN {subscriptions} s ON s.id = l.subscription_id
-                WHERE {}{} ORDER BY l.key_id, l.subscription_id LIMIT $4",
-            names.is_in("key_id", 1),
+            "{}{}{} ORDER BY l.key_id, l.subscription_id LIMIT $4",
+            names.links(
+                "key_id",
+                &format!("l.key_id, s.id, {reference}, {plan}, s.status"),
+                &to_subscription
+            ),
             after("l.key_id", "l.subscription_id", 2),
             names.environment(filtered, "subscriptions", "s", 5)
         );
         let subscription_index = format!(
-            "SELECT s.id, s.updated_at, {reference} FROM {subscriptions} s WHERE s.id > $1 AND {active}{}
+            "SELECT s.id, {updated}, {reference} FROM {subscriptions} s WHERE s.id > $1 AND {active}{}
                 ORDER BY s.id LIMIT $2",
             names.environment(filtered, "subscriptions", "s", 3)
         );
+        // MariaDB and MySQL walk the index of the links, which has the order of the pages.
+        let (straight, first) = match names.dialect {
+            Dialect::Mysql { .. } => ("STRAIGHT_JOIN ", "l.key_id"),
+            Dialect::Postgres | Dialect::Sqlite => ("", "k.id"),
+        };
         let key_index = format!(
-            "SELECT k.id, s.id, k.updated_at, {reference} FROM {keys} k JOIN {links} l ON l.key_id = k.id
-                JOIN {subscriptions} s ON s.id = l.subscription_id
+            "SELECT {straight}k.id, s.id, {key_updated}, {reference} FROM {links} l JOIN {keys} k ON {}
+                JOIN {to_subscription}
                 WHERE {} AND k.revoked = false{unpaused}{own} AND {active}{}
-                ORDER BY k.id, l.subscription_id LIMIT $3",
-            after("k.id", "l.subscription_id", 1),
+                ORDER BY {first}, l.subscription_id LIMIT $3",
+            names.same("k.id", "l.key_id"),
+            after(first, "l.subscription_id", 1),
             names.environment(filtered, "subscriptions", "s", 4)
         );
 
@@ -289,7 +253,8 @@ impl Statements {
             metadata: schema.has_table("subscriptions_metadata").then(|| {
                 let table = names.table("subscriptions_metadata");
                 let condition = names.is_in("m.subscription_id", 1);
-                format!("SELECT m.subscription_id, m.k, m.v FROM {table} m WHERE {condition} ORDER BY m.id").into()
+                format!("SELECT m.subscription_id, m.k, m.v FROM {table} m WHERE {condition} ORDER BY m.id")
+                    .into()
             }),
             active_keys: active_keys.into(),
             all_keys: all_keys.into(),
@@ -298,7 +263,8 @@ impl Statements {
             event_index: event_index.into(),
             subscription_index: subscription_index.into(),
             key_index: key_index.into(),
-            environments: format!("SELECT e.id, e.organization_id FROM {} e", names.table("environments")).into(),
+            environments: format!("SELECT e.id, e.organization_id FROM {} e", names.table("environments"))
+                .into(),
             environment_hrids: hrids("environment_hrids", "environment_id"),
             organization_hrids: hrids("organization_hrids", "organization_id"),
             installation: schema.has_table("installation").then(|| {
@@ -306,18 +272,23 @@ impl Statements {
                 format!("SELECT i.id FROM {table} i ORDER BY i.created_at, i.id LIMIT 1").into()
             }),
             licenses: schema.has_table("licenses").then(|| {
-                let organizations =
-                    if filtered { format!(" AND {}", names.is_in("l.reference_id", 5)) } else { String::new() };
+                let organizations = if filtered {
+                    format!(" AND {}", names.is_in("l.reference_id", 5))
+                } else {
+                    String::new()
+                };
                 format!(
-                    "SELECT l.reference_id, l.license, l.updated_at FROM {} l WHERE l.reference_type = 'ORGANIZATION'
+                    "SELECT l.reference_id, l.license, {} FROM {} l WHERE {}
                         AND {} AND l.updated_at < $3{organizations}
                         ORDER BY l.updated_at, l.reference_id LIMIT $4",
+                    names.time("l.updated_at"),
                     names.table("licenses"),
+                    names.is_word("l.reference_type", "ORGANIZATION"),
                     after("l.updated_at", "l.reference_id", 1)
                 )
                 .into()
             }),
-            access_points: access_points(&names, filtered),
+            access_points: access_points(names, filtered),
         }
     }
 }
@@ -336,18 +307,18 @@ fn subscription_columns(names: &Names<'_>) -> String {
         optional("reference_type"),
         optional("reference_id"),
         optional("environment_id"),
-        "s.\"plan\"".to_owned(),
+        names.quoted("s", "plan"),
         "s.application".to_owned(),
         optional("application_name"),
         optional("client_id"),
         bounded("client_certificate"),
         "s.status".to_owned(),
         optional("consumer_status"),
-        "s.starting_at".to_owned(),
-        "s.ending_at".to_owned(),
+        names.time("s.starting_at"),
+        names.time("s.ending_at"),
         optional("type"),
         bounded("configuration"),
-        "s.updated_at".to_owned(),
+        names.time("s.updated_at"),
         format!("({} OR {})", too_long("client_certificate"), too_long("configuration")),
     ]
     .join(", ")
@@ -361,10 +332,12 @@ fn access_points(names: &Names<'_>, filtered: bool) -> Option<Arc<str>> {
     let environments =
         if filtered { format!(" AND {}", names.is_in("a.reference_id", 5)) } else { String::new() };
     let sql = format!(
-        "SELECT a.id, a.reference_id, a.target, a.host, a.status, a.updated_at FROM {} a
-            WHERE a.reference_type = 'ENVIRONMENT' AND a.target IN ('GATEWAY', 'TCP_GATEWAY', 'KAFKA_GATEWAY')
+        "SELECT a.id, a.reference_id, a.target, a.host, a.status, {} FROM {} a
+            WHERE {} AND a.target IN ('GATEWAY', 'TCP_GATEWAY', 'KAFKA_GATEWAY')
             AND {} AND a.updated_at < $3{environments} ORDER BY a.updated_at, a.id LIMIT $4",
+        names.time("a.updated_at"),
         names.table("access_points"),
+        names.is_word("a.reference_type", "ENVIRONMENT"),
         after("a.updated_at", "a.id", 1)
     );
     Some(sql.into())

@@ -21,6 +21,16 @@ impl Default for ColumnZone {
     }
 }
 
+/// How the times in the database were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// The zone of the local times.
+    pub(crate) zone: ColumnZone,
+    /// MySQL and MariaDB: whether the server took them for times of its own zone, which lies between them and what it
+    /// stores. If not, it stores the local times as they are.
+    pub(crate) through_server: bool,
+}
+
 /// A text that names no time zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no time zone: give `UTC`, an offset like `+02:00`, or a name like `Europe/Paris`")]
@@ -33,7 +43,16 @@ impl FromStr for ColumnZone {
         if text.eq_ignore_ascii_case("utc") || text == "Z" {
             return Ok(Self::default());
         }
-        text.parse::<FixedOffset>()
+        // Java also writes `GMT+8`, `UTC+08:00`, `+8`.
+        let offset = text.strip_prefix("GMT").or_else(|| text.strip_prefix("UTC")).unwrap_or(text);
+        let offset = match offset.split_at_checked(1) {
+            Some((sign @ ("+" | "-"), hours)) if hours.parse::<u8>().is_ok() => {
+                format!("{sign}{hours:0>2}:00")
+            }
+            _ => offset.to_owned(),
+        };
+        offset
+            .parse::<FixedOffset>()
             .map(Self::Fixed)
             .or_else(|_| text.parse::<Tz>().map(Self::Named))
             .map_err(|_| UnknownZone(text.to_owned()))
@@ -120,7 +139,13 @@ mod tests {
         assert_eq!(at("+02:00", "2026-07-01T14:00:00.123"), utc);
         assert_eq!(at("Europe/Paris", "2026-07-01T14:00:00.123"), utc);
         assert_eq!(at("-03:30", "2026-07-01T08:30:00.123"), utc);
-        assert!("Mars/Olympus".parse::<ColumnZone>().is_err());
+        assert_eq!(at("GMT+2", "2026-07-01T14:00:00.123"), utc);
+        assert_eq!(at("UTC-03:30", "2026-07-01T08:30:00.123"), utc);
+        assert_eq!(at("GMT", "2026-07-01T12:00:00.123"), utc);
+        assert_eq!(at("Etc/GMT-2", "2026-07-01T14:00:00.123"), utc);
+        for wrong in ["Mars/Olympus", "", "+", "GMT+", "+99", "+8:0:0"] {
+            assert!(wrong.parse::<ColumnZone>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

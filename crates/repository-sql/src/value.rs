@@ -1,4 +1,4 @@
-//! Values that go into statements and come out of rows, the same for both databases.
+//! Values that go into statements and come out of rows, the same for all databases.
 
 use chrono::NaiveDateTime;
 use sqlx::postgres::PgRow;
@@ -41,25 +41,43 @@ impl Argument {
 /// A time as the column holds it, for use as a bound: nothing is lost, whatever its precision or spelling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// What it says.
+    /// What it says: the local time of who wrote it.
     pub(crate) local: NaiveDateTime,
-    /// SQLite: its text, which is what is compared there.
-    pub(crate) text: Option<String>,
+    /// What is compared in the database.
+    pub(crate) exact: Exact,
+}
+
+/// What a time is compared by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Exact {
+    /// The local time itself.
+    Local,
+    /// SQLite: its text.
+    Text(String),
+    /// MariaDB and MySQL, beside the server's zone: what is stored.
+    Utc(NaiveDateTime),
+    /// The same, not known yet: the lowest that can be stored for this local time.
+    From,
+    /// The highest.
+    Before,
 }
 
 impl Stored {
     /// A bound that comes from elsewhere.
     pub(crate) fn bound(local: NaiveDateTime) -> Self {
-        Self { local, text: None }
+        Self { local, exact: Exact::Local }
     }
 
     /// The text to compare within SQLite.
     pub(crate) fn as_text(&self) -> String {
-        self.text.clone().unwrap_or_else(|| self.local.format("%Y-%m-%d %H:%M:%S%.3f").to_string())
+        match &self.exact {
+            Exact::Text(text) => text.clone(),
+            _ => self.local.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+        }
     }
 }
 
-/// A row of either database.
+/// A row of any database.
 pub(crate) trait Columns {
     /// A text, absent if null. What is not UTF-8 is replaced, so that one row does not end the read.
     fn text(&self, index: usize) -> Result<Option<String>, sqlx::Error>;
@@ -152,7 +170,7 @@ impl Columns for SqliteRow {
             let local = NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f")
                 .or_else(|_| NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f"));
             // What is no time still has its place in the order of texts, so that it ends no page.
-            Stored { local: local.unwrap_or(crate::times::EARLIEST), text: Some(text) }
+            Stored { local: local.unwrap_or(crate::times::EARLIEST), exact: Exact::Text(text) }
         }))
     }
 

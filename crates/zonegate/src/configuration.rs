@@ -258,12 +258,15 @@ pub(crate) fn sql_settings(settings: &Settings) -> Result<Option<SqlSettings>, U
             database: database.clone(),
             parameters: parameters.clone(),
         },
-        JdbcUrl::Mysql { .. } => {
-            return Err(Unsupported::new("management.jdbc.url", "MySQL and MariaDB are not read yet"));
-        }
+        JdbcUrl::Mysql { host, port, database, parameters } => Database::Mysql {
+            host: host.clone(),
+            port: *port,
+            database: database.clone(),
+            parameters: parameters.clone(),
+        },
         JdbcUrl::Sqlite { path } => Database::Sqlite { path: path.clone() },
     };
-    let zone = jdbc.time_zone.as_deref().unwrap_or("UTC").parse::<ColumnZone>();
+    let zone = jdbc.time_zone.as_deref().map(str::parse::<ColumnZone>).transpose();
     Ok(Some(SqlSettings {
         username: jdbc.username.clone(),
         password: jdbc.password.clone(),

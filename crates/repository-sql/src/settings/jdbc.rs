@@ -1,13 +1,18 @@
-//! JDBC URLs, as far as the two databases go.
+//! JDBC URLs, as far as the databases go.
+
+mod mysql;
 
 use std::path::PathBuf;
 
 use url::Url;
 
 use super::{Database, SettingsError};
+use crate::ColumnZone;
+use crate::times::Written;
 
 impl Database {
-    /// Reads `jdbc:postgresql://host:port/database?parameters` or `jdbc:sqlite:/path`.
+    /// Reads `jdbc:postgresql://host:port/database?parameters`, the same with `mysql` or `mariadb`, or
+    /// `jdbc:sqlite:/path`.
     pub fn from_jdbc(url: &str) -> Result<Self, SettingsError> {
         let wrong = |message: &str| SettingsError::Url(message.to_owned());
         let rest = url.strip_prefix("jdbc:").ok_or_else(|| wrong("a JDBC URL begins with `jdbc:`"))?;
@@ -16,6 +21,7 @@ impl Database {
             .ok_or_else(|| wrong("a JDBC URL names a database, as in `jdbc:postgresql:…`"))?;
         match kind {
             "postgresql" => postgresql(place),
+            "mysql" | "mariadb" => mysql::parse(place),
             "sqlite" => {
                 let path = place.split('?').next().unwrap_or_default();
                 if path.is_empty() || path == ":memory:" {
@@ -26,26 +32,37 @@ impl Database {
             other => {
                 let other = other.chars().take(20).collect::<String>();
                 Err(SettingsError::Url(format!(
-                    "databases of type `{other}` are not supported yet; `jdbc:postgresql:` and `jdbc:sqlite:` are"
+                    "databases of type `{other}` are not supported; `jdbc:postgresql:`, `jdbc:mysql:`, \
+                     `jdbc:mariadb:` and `jdbc:sqlite:` are"
                 )))
             }
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), SettingsError> {
-        let Self::Postgresql { parameters, .. } = self else { return Ok(()) };
-        for (name, value) in parameters {
-            let plain = match name.as_str() {
-                "sslmode" => ["disable", "allow", "prefer"].contains(&value.as_str()),
-                "ssl" => value.eq_ignore_ascii_case("false"),
-                _ => true,
-            };
-            if !plain {
-                let value = value.chars().take(20).collect::<String>();
-                return Err(SettingsError::Tls(format!("{name}={value}")));
-            }
+    /// Whether it can be used. Says how its times were written, given `management.jdbc.timezone`.
+    pub(crate) fn check(&self, zone: Option<ColumnZone>) -> Result<Written, SettingsError> {
+        let written = Written { zone: zone.unwrap_or_default(), through_server: false };
+        let (parameters, asks_for_tls): (_, fn(&str, &str) -> bool) = match self {
+            Self::Postgresql { parameters, .. } => (parameters, asks_for_tls),
+            Self::Mysql { parameters, .. } => (parameters, mysql::asks_for_tls),
+            Self::Sqlite { .. } => return Ok(written),
+        };
+        if let Some((name, value)) = parameters.iter().find(|(name, value)| asks_for_tls(name, value)) {
+            let value = value.chars().take(20).collect::<String>();
+            return Err(SettingsError::Tls(format!("{name}={value}")));
         }
-        Ok(())
+        match self {
+            Self::Mysql { parameters, .. } => mysql::written(zone, parameters),
+            Self::Postgresql { .. } | Self::Sqlite { .. } => Ok(written),
+        }
+    }
+}
+
+fn asks_for_tls(name: &str, value: &str) -> bool {
+    match name {
+        "sslmode" => !["disable", "allow", "prefer"].contains(&value),
+        "ssl" => !value.eq_ignore_ascii_case("false"),
+        _ => false,
     }
 }
 
@@ -140,7 +157,7 @@ mod tests {
             "jdbc:postgresql://db:5432/",
             "jdbc:postgresql://user:hunter2@db/g",
             "jdbc:postgresql://a,b/g",
-            "jdbc:mysql://db/g",
+            "jdbc:sqlserver://db:1433;databaseName=g",
             "jdbc:sqlite:",
             "jdbc:",
             "",
@@ -165,14 +182,14 @@ mod tests {
         }
         let plain = Database::from_jdbc("jdbc:postgresql://db/g?sslmode=disable&ssl=false&tcpKeepAlive=true")
             .unwrap();
-        assert_eq!(SqlSettings::new(plain).check(), Ok(()));
+        assert!(SqlSettings::new(plain).check().is_ok());
     }
 
     #[test]
     fn names_that_go_into_statements_are_checked() {
         let database = Database::Sqlite { path: "x".into() };
         let settings = SqlSettings { prefix: "gio_".to_owned(), ..SqlSettings::new(database) };
-        assert_eq!(settings.check(), Ok(()));
+        assert!(settings.check().is_ok());
         let settings = SqlSettings { prefix: "x; drop table keys".to_owned(), ..settings };
         assert!(settings.check().unwrap_err().to_string().contains("management.jdbc.prefix"));
     }

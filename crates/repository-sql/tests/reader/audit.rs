@@ -8,7 +8,7 @@ use zonegate_model::{Kind, RecordedAt};
 use zonegate_repository::{Bulk, EnvironmentFilter};
 use zonegate_sync::port::{Change, IndexSink, Indexed, RepositoryReader, Stopped};
 
-use crate::world::{World, on_both, read_all, read_index, read_parts};
+use crate::world::{World, on_each_engine, read_all, read_index, read_parts};
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
@@ -29,7 +29,7 @@ async fn product_with_key(writer: &ManagementWriter, id: &str) {
     writer.create_key(&KeySpec::new(format!("{id}-k"), "x", format!("{id}-s"))).await.unwrap();
 }
 
-on_both!(
+on_each_engine!(
     s5_an_index_has_every_active_row_of_a_unit_with_the_time_of_its_record,
     s5_an_index_in_small_pages_has_what_one_in_large_pages_has,
     an_index_has_a_key_under_each_of_its_scopes_once,

@@ -11,7 +11,7 @@ use zonegate_payload::ShardingTags;
 use zonegate_repository::{Bulk, EnvironmentFilter};
 use zonegate_sync::port::{Change, ChangeSink, RepositoryReader, StampedChange, Stopped};
 
-use crate::world::{Read, World, on_both, read_all};
+use crate::world::{Read, World, on_each_engine, read_all};
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
@@ -27,7 +27,7 @@ async fn api_with_key(writer: &ManagementWriter, id: &str) {
         .unwrap();
 }
 
-on_both!(
+on_each_engine!(
     s1_all_kinds_are_read_in_order_of_effect,
     what_is_not_to_be_served_is_not_mentioned,
     only_accepted_subscriptions_of_served_plans_and_active_keys_are_read,
@@ -384,7 +384,7 @@ async fn times_are_read_in_the_writers_zone(mut world: World) {
         ..SubscriptionSpec::new("s", "api", "api-api-key")
     };
     writer.create_subscription(&subscription).await.unwrap();
-    world.settings.zone = "+05:30".parse().unwrap();
+    world.settings.zone = Some("+05:30".parse().unwrap());
     let read = world.read_all().await;
     assert_eq!(read.stamps()["event/api"], 1_767_225_600_123);
     let state = read.state();

@@ -1,4 +1,4 @@
-//! The reader against real databases: PostgreSQL, and a SQLite file.
+//! The reader against real databases: PostgreSQL, MariaDB, and a SQLite file.
 
 #![expect(
     clippy::unwrap_used,

@@ -108,3 +108,11 @@ async fn s4_windows_add_up_to_a_fresh_read_on_postgresql() {
         windows_add_up(world, seed, 60).await;
     }
 }
+
+#[tokio::test]
+async fn s4_windows_add_up_to_a_fresh_read_on_mariadb() {
+    for seed in 200..204 {
+        let world = World::mariadb(&format!("random_{seed}")).await;
+        windows_add_up(world, seed, 60).await;
+    }
+}

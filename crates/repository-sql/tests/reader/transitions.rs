@@ -12,7 +12,7 @@ use zonegate_model::Kind;
 use zonegate_repository_sql::SqlRepository;
 use zonegate_sync::port::Change;
 
-use crate::world::{State, World, on_both, read_all, read_index, read_window};
+use crate::world::{State, World, on_each_engine, read_all, read_index, read_window};
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
@@ -74,7 +74,7 @@ impl Gateway {
     }
 }
 
-on_both!(
+on_each_engine!(
     s5_a_subscription_is_active_while_it_is_accepted,
     s5_a_plan_transfer_takes_the_keys_along_or_not_as_the_new_plan_does,
     s5_a_key_that_was_revoked_while_its_subscription_was_paused_stays_away,
@@ -208,7 +208,8 @@ async fn s5_a_key_that_an_application_uses_again_survives_its_former_subscriptio
 }
 
 async fn times_of_validity_are_carried_whatever_the_time_is(world: World) {
-    const FAR: i64 = 4_102_444_800_000;
+    // In 2037: a year later MariaDB's times end.
+    const FAR: i64 = 2_114_380_800_000;
     let mut gateway = Gateway::started(world).await;
     for (id, starting_at, ending_at) in
         [("ended", None, Some(1_000)), ("later", Some(FAR), None), ("now", Some(1_000), Some(FAR))]

@@ -12,23 +12,37 @@ use zonegate_sync::port::{
     Change, ChangeSink, IndexSink, Indexed, RepositoryReader, StampedChange, Stopped, Window,
 };
 use zonegate_testkit::folders::RunFolder;
+use zonegate_testkit::mariadb::{self, Mariadb, MariadbOptions};
 use zonegate_testkit::postgres::{PASSWORD, Postgres, USER};
 
 /// One server for the tests that run at the same time.
-pub(crate) fn server() -> Arc<Postgres> {
-    static SERVER: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
-    let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+fn shared<T>(server: &Mutex<Weak<T>>, start: impl FnOnce() -> T) -> Arc<T> {
+    let mut shared = server.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
-        let server = Arc::new(Postgres::start().unwrap());
+        let server = Arc::new(start());
         *shared = Arc::downgrade(&server);
         server
     })
+}
+
+/// The shared PostgreSQL.
+pub(crate) fn server() -> Arc<Postgres> {
+    static SERVER: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+    shared(&SERVER, || Postgres::start().unwrap())
+}
+
+/// The shared MariaDB.
+fn mariadb_server() -> Arc<Mariadb> {
+    static SERVER: Mutex<Weak<Mariadb>> = Mutex::new(Weak::new());
+    shared(&SERVER, || Mariadb::start(MariadbOptions::default()).unwrap())
 }
 
 /// What keeps a database alive.
 #[derive(Clone)]
 pub(crate) enum Keep {
     Server(Arc<Postgres>),
+    #[expect(dead_code, reason = "held for its drop")]
+    Mariadb(Arc<Mariadb>),
     #[expect(dead_code, reason = "held for its drop")]
     Folder(Arc<RunFolder>),
 }
@@ -65,6 +79,32 @@ impl World {
             settings,
             reading: Settings::default(),
             keep: Keep::Server(server),
+            name: name.to_owned(),
+        }
+    }
+
+    /// An empty repository in MariaDB.
+    pub(crate) async fn mariadb(name: &str) -> Self {
+        Self::mariadb_on(mariadb_server(), name).await
+    }
+
+    /// An empty repository in a MariaDB of its own.
+    pub(crate) async fn mariadb_on(server: Arc<Mariadb>, name: &str) -> Self {
+        // PostgreSQL cuts names of databases by itself.
+        let name = name.get(..63).unwrap_or(name);
+        server.create_database(name).unwrap();
+        let settings = SqlSettings {
+            username: Some(mariadb::USER.to_owned()),
+            password: Some(mariadb::PASSWORD.into()),
+            ..SqlSettings::new(Database::from_jdbc(&server.jdbc_url(name)).unwrap())
+        };
+        let writer = ManagementWriter::connect(&server.url(name)).await.unwrap();
+        writer.create_schema().await.unwrap();
+        Self {
+            writer,
+            settings,
+            reading: Settings::default(),
+            keep: Keep::Mariadb(server),
             name: name.to_owned(),
         }
     }
@@ -294,12 +334,17 @@ impl State {
     }
 }
 
-/// Each test as two: `postgresql::name` and `sqlite::name`.
-macro_rules! on_both {
+/// Each test as three: `postgresql::name`, `mariadb::name` and `sqlite::name`.
+macro_rules! on_each_engine {
     ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
         mod postgresql {
             $($(#[$meta])* #[tokio::test] async fn $name() {
                 super::$name(crate::world::World::postgres(stringify!($name)).await).await;
+            })+
+        }
+        mod mariadb {
+            $($(#[$meta])* #[tokio::test] async fn $name() {
+                super::$name(crate::world::World::mariadb(stringify!($name)).await).await;
             })+
         }
         mod sqlite {
@@ -309,4 +354,4 @@ macro_rules! on_both {
         }
     };
 }
-pub(crate) use on_both;
+pub(crate) use on_each_engine;
