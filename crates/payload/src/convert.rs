@@ -14,7 +14,7 @@ mod subscription;
 
 use zonegate_model::{Row, RowKey};
 
-pub use api::{ApiOutcome, NotServed, api};
+pub use api::{ApiOutcome, NotServed, api, member_api};
 pub use authz::{authz_entity, authz_policy};
 pub use organization::organization;
 pub use plan::ServedPlans;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use zonegate_model::{Kind, Row, RowState};
-use zonegate_payload::convert::{self, ApiOutcome, NotServed, ProductOutcome, Reason, Settings};
+use zonegate_payload::convert::{self, ApiOutcome, NotServed, ProductOutcome, Reason, ServedPlans, Settings};
 use zonegate_payload::record::{
     EventRecord, EventText, EventType, KeyRecord, KeySubscription, Place, SubscriptionRecord,
     SubscriptionStatus,
@@ -280,6 +280,33 @@ fn a_dictionarys_entries_are_texts_as_apims_mapper_reads_them() {
 }
 
 #[test]
+fn a_member_of_a_product_is_served_without_plans_of_its_own_and_whatever_its_tags() {
+    let record = |version: &str, plans: Value| {
+        let definition = json!({ "id": "a", "gravitee": "2.0.0", "tags": ["west"], "plans": plans });
+        let payload = json!({ "lifecycleState": "STARTED", "definitionVersion": version, "type": "proxy",
+            "definition": definition.to_string() });
+        event(EventType::PublishApi, "a", EventText::Text(payload.to_string()))
+    };
+    let here = settings(&["east"]);
+    let without = record("4.0.0", json!([{ "id": "c", "status": "closed" }]));
+    assert_eq!(convert::api(&without, &here, nowhere), Ok(ApiOutcome::NotServed(NotServed::OtherTags)));
+    let Ok(ApiOutcome::Served { row, plans }) = convert::member_api(&without, &here, nowhere) else {
+        panic!("a member is served");
+    };
+    let value: Value = serde_json::from_str(text(&row)).unwrap();
+    assert_eq!(value["definition"]["plans"], json!([]));
+    assert_eq!(plans, ServedPlans::default());
+    let own =
+        record("4.0.0", json!([{ "id": "p", "status": "published", "security": { "type": "api-key" } }]));
+    let Ok(ApiOutcome::Served { plans, .. }) = convert::member_api(&own, &here, nowhere) else {
+        panic!("with its own plans");
+    };
+    assert!(plans.takes_keys("p"));
+    let v2 = convert::member_api(&record("2.0.0", json!([])), &here, nowhere);
+    assert_eq!(v2, Ok(ApiOutcome::NotServed(NotServed::OtherTags)), "V2 APIs are no members");
+}
+
+#[test]
 fn a_product_keeps_its_served_plans_and_what_is_not_known_here() {
     let payload = json!({
         "id": "p", "name": "Bundle", "apiIds": ["api-1"], "analytics": { "enabled": true },
@@ -289,7 +316,7 @@ fn a_product_keeps_its_served_plans_and_what_is_not_known_here() {
         ],
     });
     let event = event(EventType::DeployApiProduct, "p", EventText::Text(payload.to_string()));
-    let ProductOutcome::Served { row, plans } =
+    let ProductOutcome::Served { row, plans, members } =
         convert::api_product(&event, &settings(&[]), nowhere).unwrap()
     else {
         panic!("not served");
@@ -298,6 +325,7 @@ fn a_product_keeps_its_served_plans_and_what_is_not_known_here() {
     assert_eq!(value["analytics"]["enabled"], true);
     assert_eq!(value["plans"].as_array().unwrap().len(), 1);
     assert!(plans.takes_keys("k") && !plans.takes_keys("c"));
+    assert_eq!(members, ["api-1".into()]);
     let other = convert::api_product(&event, &settings(&["eu"]), nowhere);
     assert_eq!(other, Ok(ProductOutcome::NotServed(NotServed::OtherTags)));
 }

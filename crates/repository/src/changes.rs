@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use zonegate_model::Row;
+use zonegate_model::{Kind, Row};
 use zonegate_payload::convert::{self, ApiOutcome, ProductOutcome};
 use zonegate_payload::record::{EventType, KeySubscription, Place, SubscriptionStatus};
 use zonegate_sync::port::{Change, ChangeSink, RepositoryError, Stamp, StampedChange, Window};
 
 use crate::cursor::Cursor;
-use crate::families::{OF_UNITS, families};
+use crate::families::{OF_UNITS, Sort, families};
 use crate::plan_memory::Plans;
 use crate::port::{Database, Event, Key, KeyLink, Session, Subscription};
 use crate::portions::portions;
@@ -35,8 +35,12 @@ impl<D: Database> Run<'_, D> {
         let span = self.session.window(window.from, window.to);
         self.licenses(&span, Some(window), sink).await?;
         self.access_points(&span, Some(window), sink).await?;
+        self.know_members().await?;
         for family in families(self.repository.settings.authorization) {
             self.latest_events(family.all, &span, Some(window), sink).await?;
+            if family.sort == Sort::Unit(Kind::ApiProduct) {
+                self.touched_members(sink).await?;
+            }
         }
         self.changed_subscriptions(&span, window, sink).await?;
         self.changed_keys(&span, window, sink).await
@@ -240,9 +244,9 @@ impl<D: Database> Run<'_, D> {
         for portion in portions(unknown) {
             let ids = portion.into_iter().map(|head| head.id).collect::<Vec<_>>();
             for event in self.session.events(&ids).await? {
-                let found = self.plans_in(&event);
+                let (found, own) = self.plans_in(&event);
                 if event.settled {
-                    self.remember(&event, found.clone());
+                    self.remember(&event, found.clone(), own);
                 }
                 plans.insert(event.record.subject(), found);
             }
@@ -250,23 +254,25 @@ impl<D: Database> Run<'_, D> {
         Ok(())
     }
 
-    fn plans_in(&self, event: &Event<Time<D>>) -> Plans {
-        let settings = &self.repository.convert;
+    /// The plans in an event, and whether they count for its own sake.
+    fn plans_in(&self, event: &Event<Time<D>>) -> (Plans, bool) {
         let nowhere = |_: Option<&Arc<str>>| Place::default();
         match event.record.kind {
-            EventType::DeployApiProduct => match convert::api_product(&event.record, settings, nowhere) {
-                Ok(ProductOutcome::Served { plans, .. }) => Plans::Served(Arc::new(plans)),
-                Ok(ProductOutcome::NotServed(_)) => Plans::None,
-                Err(_) => Plans::Unknown,
-            },
-            EventType::PublishApi | EventType::StartApi => {
-                match convert::api(&event.record, settings, nowhere) {
-                    Ok(ApiOutcome::Served { plans, .. }) => Plans::Served(Arc::new(plans)),
-                    Ok(ApiOutcome::NotServed(_)) => Plans::None,
+            EventType::DeployApiProduct => {
+                let product = convert::api_product(&event.record, &self.repository.convert, nowhere);
+                let plans = match product {
+                    Ok(ProductOutcome::Served { plans, .. }) => Plans::Served(Arc::new(plans)),
+                    Ok(ProductOutcome::NotServed(_)) => Plans::None,
                     Err(_) => Plans::Unknown,
-                }
+                };
+                (plans, true)
             }
-            _ => Plans::None,
+            EventType::PublishApi | EventType::StartApi => match self.api(&event.record, nowhere) {
+                Ok((ApiOutcome::Served { plans, .. }, own)) => (Plans::Served(Arc::new(plans)), own),
+                Ok((ApiOutcome::NotServed(_), own)) => (Plans::None, own),
+                Err(_) => (Plans::Unknown, true),
+            },
+            _ => (Plans::None, true),
         }
     }
 }

@@ -40,11 +40,14 @@ impl<D: Database> Run<'_, D> {
     /// Everything that is to be active.
     pub(crate) async fn everything(&mut self, sink: &mut impl ChangeSink) -> Result<(), ReadEnd> {
         self.repository.plans(PlanMemory::clear);
+        self.read_members().await?;
         self.standing_alone(sink).await?;
         let always = self.session.window(i64::MIN, i64::MAX);
         for family in families(false).filter(|family| family.is_of_units()) {
             self.latest_events(family.deploying, &always, None, sink).await?;
         }
+        // Every API was read after all products.
+        self.touched.take();
         Ok(())
     }
 
@@ -206,34 +209,45 @@ impl<D: Database> Run<'_, D> {
             EventType::PublishAuthzPolicy | EventType::UnpublishAuthzPolicy => {
                 row(convert::authz_policy(record))
             }
-            EventType::UndeployApiProduct | EventType::StopApi | EventType::UnpublishApi => {
-                self.remember(event, Plans::None);
+            EventType::StopApi | EventType::UnpublishApi => {
+                self.remember(event, Plans::None, true);
+                gone(record.subject())
+            }
+            EventType::UndeployApiProduct => {
+                self.remember(event, Plans::None, true);
+                self.told_product(&record.id, Vec::new());
                 gone(record.subject())
             }
             EventType::DeployApiProduct => match convert::api_product(record, settings, place) {
-                Ok(ProductOutcome::Served { .. }) if foreign.get() => {
-                    self.remember(event, Plans::None);
-                    gone(record.subject())
+                Ok(ProductOutcome::Served { row, plans, members }) if !foreign.get() => {
+                    self.told_product(&record.id, members);
+                    self.unit(event, stamp.clone(), row.recorded(recorded), plans, true)
                 }
-                Ok(ProductOutcome::Served { row, plans }) => {
-                    self.unit(event, stamp.clone(), row.recorded(recorded), plans)
-                }
-                Ok(ProductOutcome::NotServed(why)) => {
-                    self.not_served(event, why);
+                Ok(outcome) => {
+                    if let ProductOutcome::NotServed(why) = outcome {
+                        tracing::debug!(id = %record.id, "the API product is not served: {why}");
+                    }
+                    self.remember(event, Plans::None, true);
+                    self.told_product(&record.id, Vec::new());
                     gone(record.subject())
                 }
                 Err(refusal) => self.refused(event, &stamp, &refusal),
             },
-            EventType::PublishApi | EventType::StartApi => match convert::api(record, settings, place) {
-                Ok(ApiOutcome::Served { .. }) if foreign.get() => {
-                    self.remember(event, Plans::None);
-                    gone(record.subject())
+            EventType::PublishApi | EventType::StartApi => match self.api(record, place) {
+                Ok((ApiOutcome::Served { row, plans }, own)) if !foreign.get() => {
+                    self.unit(event, stamp.clone(), row.recorded(recorded), plans, own)
                 }
-                Ok(ApiOutcome::Served { row, plans }) => {
-                    self.unit(event, stamp.clone(), row.recorded(recorded), plans)
-                }
-                Ok(ApiOutcome::NotServed(why)) => {
-                    self.not_served(event, why);
+                Ok((outcome, own)) => {
+                    match outcome {
+                        ApiOutcome::NotServed(why @ NotServed::NoPlan) => {
+                            tracing::warn!(id = %record.id, "the API is not served: {why}");
+                        }
+                        ApiOutcome::NotServed(why) => {
+                            tracing::debug!(id = %record.id, "the API is not served: {why}");
+                        }
+                        ApiOutcome::Served { .. } => {}
+                    }
+                    self.remember(event, Plans::None, own);
                     gone(record.subject())
                 }
                 Err(refusal) => self.refused(event, &stamp, &refusal),
@@ -241,30 +255,28 @@ impl<D: Database> Run<'_, D> {
         }
     }
 
-    fn unit(&self, event: &Event<Time<D>>, stamp: Stamp, row: Row, plans: convert::ServedPlans) -> Step {
+    fn unit(
+        &self,
+        event: &Event<Time<D>>,
+        stamp: Stamp,
+        row: Row,
+        plans: convert::ServedPlans,
+        own: bool,
+    ) -> Step {
         let plans = Arc::new(plans);
-        self.remember(event, Plans::Served(Arc::clone(&plans)));
+        self.remember(event, Plans::Served(Arc::clone(&plans)), own);
         Step::Unit(Unit { event: Arc::clone(&event.record.id), stamp, row, plans })
     }
 
-    fn not_served(&self, event: &Event<Time<D>>, why: NotServed) {
-        let id = event.record.subject();
-        match why {
-            NotServed::NoPlan => tracing::warn!(%id, "the API is not served: {why}"),
-            NotServed::Stopped | NotServed::OtherTags => tracing::debug!(%id, "not served: {why}"),
-        }
-        self.remember(event, Plans::None);
-    }
-
     fn refused(&self, event: &Event<Time<D>>, stamp: &Stamp, refusal: &Refusal) -> Step {
-        self.remember(event, Plans::Unknown);
+        self.remember(event, Plans::Unknown, true);
         done(stamp, refused_by(refusal))
     }
 
     /// Keeps what an event says of plans, for changed subscriptions and keys.
-    pub(crate) fn remember(&self, event: &Event<Time<D>>, plans: Plans) {
-        let (id, updated) = (event.record.subject(), event.updated.clone());
-        self.repository.plans(|memory| memory.put(id, updated, plans));
+    pub(crate) fn remember(&self, event: &Event<Time<D>>, plans: Plans, own: bool) {
+        let (id, updated) = (Arc::clone(&event.record.id), event.updated.clone());
+        self.repository.plans(|memory| memory.put(id, updated, plans, own));
     }
 }
 

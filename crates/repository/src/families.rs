@@ -91,6 +91,10 @@ pub(crate) fn families(authorization: bool) -> impl Iterator<Item = &'static Fam
     ALL.iter().filter(move |family| authorization || family.sort != Sort::Authorization)
 }
 
+/// Events that deploy or withdraw an API.
+pub(crate) const APIS: [EventType; 4] =
+    [EventType::PublishApi, EventType::StartApi, EventType::StopApi, EventType::UnpublishApi];
+
 /// What an event deploys or withdraws, if that is an API or API product.
 pub(crate) fn unit_kind(event: EventType) -> Option<Kind> {
     families(false).find_map(|family| match family.sort {

@@ -21,6 +21,7 @@ mod cursor;
 mod everything;
 mod families;
 mod index;
+mod members;
 mod parts;
 mod places;
 mod plan_memory;

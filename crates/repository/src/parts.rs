@@ -22,6 +22,10 @@ impl<D: Database> Run<'_, D> {
         sink: &mut impl ChangeSink,
     ) -> Result<(), ReadEnd> {
         self.standing_alone(sink).await?;
+        let mut units = units.to_vec();
+        units.extend(self.read_members().await?);
+        units.sort();
+        units.dedup();
         for some in units.chunks(self.repository.settings.bulk.events.max(TOGETHER)) {
             let heads = self.session.event_heads(some, &OF_UNITS, self.selection.as_deref()).await?;
             let there = heads.iter().map(|head| Arc::clone(&head.id)).collect::<HashSet<_>>();
@@ -37,6 +41,7 @@ impl<D: Database> Run<'_, D> {
                 self.portion(portion, true, sink).await?;
             }
         }
+        self.touched_members(sink).await?;
         Ok(())
     }
 }

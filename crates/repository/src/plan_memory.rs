@@ -41,9 +41,18 @@ impl Plans {
     }
 }
 
-/// Plans by API or product, each with the time of the event that they came from.
+/// Plans by API or product.
 #[derive(Debug)]
-pub(crate) struct PlanMemory<T>(HashMap<Arc<str>, (T, Plans)>);
+pub(crate) struct PlanMemory<T>(HashMap<Arc<str>, Known<T>>);
+
+#[derive(Debug)]
+struct Known<T> {
+    /// The time of the event that this came from.
+    event: T,
+    plans: Plans,
+    /// Whether it is served, and for its own sake, not as a member of a product.
+    alone: bool,
+}
 
 impl<T> Default for PlanMemory<T> {
     fn default() -> Self {
@@ -59,15 +68,21 @@ impl<T: PartialEq> PlanMemory<T> {
 
     /// What is known, if it is from the event of that time.
     pub(crate) fn get(&self, id: &str, event: &T) -> Option<Plans> {
-        self.0.get(id).filter(|(known, _)| known == event).map(|(_, plans)| plans.clone())
+        self.0.get(id).filter(|known| known.event == *event).map(|known| known.plans.clone())
     }
 
-    /// Remembers.
-    pub(crate) fn put(&mut self, id: Arc<str>, event: T, plans: Plans) {
+    /// Whether it is known to be served for its own sake by the event of that time, so that products make no difference.
+    pub(crate) fn is_alone(&self, id: &str, event: &T) -> bool {
+        self.0.get(id).is_some_and(|known| known.alone && known.event == *event)
+    }
+
+    /// Remembers. `own`: what counts of it does not come from a product that it is a member of.
+    pub(crate) fn put(&mut self, id: Arc<str>, event: T, plans: Plans, own: bool) {
         if matches!(&plans, Plans::Served(served) if served.subscribable.len() > MAX_PLANS) {
             self.0.remove(&id);
         } else {
-            self.0.insert(id, (event, plans));
+            let alone = own && matches!(plans, Plans::Served(_));
+            self.0.insert(id, Known { event, plans, alone });
         }
     }
 }

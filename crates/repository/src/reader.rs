@@ -1,5 +1,7 @@
 //! The reader: settings, the database, and what is kept from one read to the next.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +11,7 @@ use zonegate_sync::port::{
     ChangeSink, IndexSink, RepositoryError, RepositoryReader, Stopped, Watched, Window,
 };
 
+use crate::members::Members;
 use crate::places::{Places, Selection};
 use crate::plan_memory::PlanMemory;
 use crate::port::{Database, Session};
@@ -26,6 +29,7 @@ pub struct Repository<D: Database> {
     pub(crate) settings: Settings,
     pub(crate) convert: convert::Settings,
     plans: Mutex<PlanMemory<Time<D>>>,
+    members: Mutex<Members>,
 }
 
 impl<D: Database> fmt::Debug for Repository<D> {
@@ -40,6 +44,8 @@ pub(crate) struct Run<'a, D: Database> {
     pub(crate) session: D::Session,
     pub(crate) places: Places,
     pub(crate) selection: Option<Arc<Selection>>,
+    /// APIs whose membership in a product may have changed in this read.
+    pub(crate) touched: RefCell<BTreeSet<Arc<str>>>,
 }
 
 /// How a read ends early.
@@ -69,7 +75,7 @@ impl<D: Database> Repository<D> {
         settings.bulk.check()?;
         let cipher = PropertyCipher::new(&settings.encryption_secret)?;
         let convert = convert::Settings { tags: settings.tags.clone(), cipher };
-        Ok(Self { database, settings, convert, plans: Mutex::default() })
+        Ok(Self { database, settings, convert, plans: Mutex::default(), members: Mutex::default() })
     }
 
     /// Whether the database answers and has what is read. For a health probe.
@@ -84,12 +90,17 @@ impl<D: Database> Repository<D> {
         with(&mut self.plans.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The same of members of products.
+    pub(crate) fn members<R>(&self, with: impl FnOnce(&mut Members) -> R) -> R {
+        with(&mut self.members.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Connects, and resolves the environments.
     async fn start(&self, afresh: bool) -> Result<Run<'_, D>, RepositoryError> {
         let mut session = self.database.open(afresh).await?;
         let places = Places::resolve(&session.places().await?, &self.settings.environments)?;
         let selection = places.selection().cloned();
-        Ok(Run { repository: self, session, places, selection })
+        Ok(Run { repository: self, session, places, selection, touched: RefCell::default() })
     }
 
     /// Keeps the connection of a read that ended well.

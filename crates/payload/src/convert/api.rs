@@ -78,9 +78,28 @@ pub fn api(
     settings: &Settings,
     place: impl FnOnce(Option<&Arc<str>>) -> Place,
 ) -> Result<ApiOutcome, Refusal> {
+    outcome(event, settings, false, place)
+}
+
+/// Converts a `PUBLISH_API` or `START_API` of an API that is a member of a product with plans for this gateway. A V4 API
+/// is then served whatever its own tags, and without plans of its own (`management-repository.md` section 10.2).
+pub fn member_api(
+    event: &EventRecord,
+    settings: &Settings,
+    place: impl FnOnce(Option<&Arc<str>>) -> Place,
+) -> Result<ApiOutcome, Refusal> {
+    outcome(event, settings, true, place)
+}
+
+fn outcome(
+    event: &EventRecord,
+    settings: &Settings,
+    member: bool,
+    place: impl FnOnce(Option<&Arc<str>>) -> Place,
+) -> Result<ApiOutcome, Refusal> {
     let id = event.subject();
     let key = RowKey::new(Kind::Api, Arc::clone(&id));
-    match convert(event, &id, settings, place) {
+    match convert(event, &id, settings, member, place) {
         Ok(Ok((payload, plans))) => Ok(ApiOutcome::Served { row: deployed(key, &payload)?, plans }),
         Ok(Err(not_served)) => Ok(ApiOutcome::NotServed(not_served)),
         Err(reason) => Err(Refusal { key, reason }),
@@ -93,6 +112,7 @@ fn convert(
     event: &EventRecord,
     id: &str,
     settings: &Settings,
+    member: bool,
     place: impl FnOnce(Option<&Arc<str>>) -> Place,
 ) -> Result<Converted, Reason> {
     const DEFINITION: &str = "the definition";
@@ -130,11 +150,16 @@ fn convert(
         Some(tags) => json::read("the tags", tags.get())?,
         None => None,
     };
-    if !settings.tags.accept(tags.iter().flatten().map(String::as_str)) {
+    let member = member && format == Format::V4;
+    if !member && !settings.tags.accept(tags.iter().flatten().map(String::as_str)) {
         return Ok(Err(NotServed::OtherTags));
     }
     let (plans, served) = plan::served(format, id, members.get("plans").map(AsRef::as_ref), &settings.tags)?;
-    let Some(plans) = plans else { return Ok(Err(NotServed::NoPlan)) };
+    let plans = match plans {
+        Some(plans) => plans,
+        None if member => to_raw_value(&[(); 0]).map_err(|error| json::reason(DEFINITION, &error))?,
+        None => return Ok(Err(NotServed::NoPlan)),
+    };
     members.insert("plans".to_owned(), Cow::Owned(plans));
     if let Some(properties) =
         properties(format, id, members.get("properties").map(AsRef::as_ref), &settings.cipher)?

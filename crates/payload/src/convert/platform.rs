@@ -85,6 +85,8 @@ pub enum ProductOutcome {
         row: Row,
         /// Plans whose subscriptions and keys belong to it.
         plans: ServedPlans,
+        /// The APIs that are served because it is: its members, if it has a plan that is served.
+        members: Vec<Arc<str>>,
     },
     /// It is not for this gateway.
     NotServed(NotServed),
@@ -104,6 +106,10 @@ pub fn api_product(
             return Ok(None);
         }
         let (plans, served) = plan::served(Format::V4, &key.id, product.plans.as_deref(), &settings.tags)?;
+        let members = match &plans {
+            Some(_) => product.api_ids.iter().map(|id| Arc::from(id.as_str())).collect(),
+            None => Vec::new(),
+        };
         let none = || RawValue::from_string("[]".to_owned()).map_err(|error| json::reason(PAYLOAD, &error));
         product.plans = Some(plans.map_or_else(none, Ok)?);
         let place = place(product.environment_id.as_ref());
@@ -113,10 +119,12 @@ pub fn api_product(
         product.organization_hrid = place.organization_hrid;
         product.deployed_at = event.created_at;
         product.rest.retain(|_, value| !value.is_null());
-        Ok(Some((product, served)))
+        Ok(Some((product, served, members)))
     };
     match read() {
-        Ok(Some((product, plans))) => Ok(ProductOutcome::Served { row: deployed(key, &product)?, plans }),
+        Ok(Some((product, plans, members))) => {
+            Ok(ProductOutcome::Served { row: deployed(key, &product)?, plans, members })
+        }
         Ok(None) => Ok(ProductOutcome::NotServed(NotServed::OtherTags)),
         Err(reason) => Err(Refusal { key, reason }),
     }

@@ -10,6 +10,7 @@ mod changes;
 mod everything;
 mod failures;
 mod golden;
+mod members;
 mod random;
 mod transitions;
 mod world;

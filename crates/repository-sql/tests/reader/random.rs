@@ -1,9 +1,11 @@
 //! Whatever is written, windows add up to what a fresh read finds: what is read is a function of the repository.
 
+use std::collections::HashMap;
+
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use zonegate_management_writer::{
-    ApiSpec, KeySpec, ManagementWriter, PlanSpec, SubscriptionSpec, SubscriptionStatus,
+    ApiProductSpec, ApiSpec, KeySpec, ManagementWriter, PlanSpec, SubscriptionSpec, SubscriptionStatus,
 };
 
 use crate::world::{State, World, read_all, read_index, read_parts, read_window};
@@ -16,7 +18,7 @@ async fn act(writer: &ManagementWriter, random: &mut StdRng, step: usize) -> Str
     let subscription = format!("s-{}", random.random_range(0..6));
     let key = format!("k-{}", random.random_range(0..8));
     let plan = |n: u32| format!("{api}-plan-{n}");
-    let (what, outcome) = match random.random_range(0..13) {
+    let (what, outcome) = match random.random_range(0..15) {
         0..=2 => {
             let mut spec = if random.random() {
                 ApiSpec::v4(&api, format!("/{api}"), UPSTREAM)
@@ -51,7 +53,19 @@ async fn act(writer: &ManagementWriter, random: &mut StdRng, step: usize) -> Str
         }
         9 => (format!("revoke {key}"), writer.revoke_key(&key).await),
         10 => (format!("pause {subscription}"), writer.pause_subscription(&subscription).await),
-        11 => (format!("resume {subscription}"), writer.resume_subscription(&subscription).await),
+        13 => (format!("resume {subscription}"), writer.resume_subscription(&subscription).await),
+        11 => {
+            let id = format!("prod-{}", random.random_range(0..2));
+            let apis = (0..4).filter(|_| random.random()).map(|n| format!("api-{n}")).collect();
+            let status = if random.random_bool(0.8) { "published" } else { "closed" };
+            let plans = vec![PlanSpec::api_key(format!("{id}-plan")).status(status)];
+            let what = format!("product {id} of {apis:?}, plan {status}");
+            (what, writer.deploy_api_product(&ApiProductSpec { id, apis, plans }).await)
+        }
+        12 => {
+            let id = format!("prod-{}", random.random_range(0..2));
+            (format!("undeploy {id}"), writer.undeploy_api_product(&id).await)
+        }
         _ => {
             let status =
                 [SubscriptionStatus::Closed, SubscriptionStatus::Accepted, SubscriptionStatus::Pending];
@@ -72,7 +86,12 @@ async fn windows_add_up(world: World, seed: u64, steps: usize) {
     for step in 0..steps {
         history.push(act(&world.writer, &mut random, step).await);
         if random.random_bool(0.05) {
+            // Which APIs a product had before nobody can tell another reader; so it comes when all is told.
+            let read = read_window(&reader, 0, i64::MAX, seen.clone()).await;
+            seen.extend(read.stamps());
+            state.apply(&read.changes);
             reader = world.reader();
+            read_window(&reader, i64::MAX, i64::MAX, HashMap::new()).await;
             history.push("another reader".to_owned());
         }
         if random.random_bool(0.4) {
