@@ -8,7 +8,7 @@ use zonegate_model::Kind;
 use zonegate_payload::ShardingTags;
 use zonegate_repository_sql::SqlRepository;
 
-use crate::world::{State, World, on_both, read_all, read_parts, read_window};
+use crate::world::{State, World, on_each_engine, read_all, read_parts, read_window};
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
@@ -61,7 +61,7 @@ impl<'a> Gateway<'a> {
     }
 }
 
-on_both!(
+on_each_engine!(
     s1_an_api_without_plans_or_with_other_tags_is_served_as_a_member_of_a_product,
     s5_members_come_and_go_with_their_products,
     s3_a_product_that_is_not_understood_keeps_its_members,
