@@ -5,10 +5,15 @@ pub(crate) mod json;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Cors, EndpointGroup, Flow, FlowMode, Limitation, Plan};
+use crate::{
+    Analytics, ContextPath, Cors, EndpointGroup, Entrypoint, Failover, Flow, FlowMode, Limitation, Plan,
+    Resource, ResponseTemplates, Service,
+};
 
-/// An HTTP proxy API that this gateway serves. It holds only what takes part in serving: plans that are not
-/// published, flows and steps that are switched off, and endpoints of other tenants are left out.
+/// An HTTP proxy API, as its definition describes it. It holds only what takes part in serving: plans that are not
+/// published, flows, steps, resources and services that are switched off, and endpoints of other tenants are left out.
+///
+/// Whether everything in it can be served is decided by whoever executes it.
 #[derive(Clone, Debug)]
 pub struct Api {
     /// Id.
@@ -33,23 +38,41 @@ pub struct Api {
     pub tags: Vec<String>,
     /// Where it is reachable. Never empty, no entry twice.
     pub listeners: Vec<ContextPath>,
+    /// How V4 listeners offer it.
+    pub entrypoints: Vec<Entrypoint>,
+    /// Patterns over the path-info by which requests are counted. They never route.
+    pub path_mappings: Vec<String>,
+    /// Cross-origin settings, if they are switched on.
+    pub cors: Option<Cors>,
+    /// Refuse requests that carry a NUL byte.
+    pub reject_null_byte: bool,
     /// Plans in the order in which they are tried. Empty only where the API is served through products alone.
     pub plans: Vec<Plan>,
     /// Endpoint groups; the first is the default group.
     pub groups: Vec<EndpointGroup>,
+    /// Endpoints come from a discovery service. V2 only; groups may have one of their own.
+    pub discovery: Option<Service>,
+    /// Failover, if it is switched on.
+    pub failover: Option<Failover>,
     /// API-level flows.
     pub flows: Vec<Flow>,
     /// How flows are chosen, at plan and API level.
     pub flow_mode: FlowMode,
     /// Answer 404 where neither a plan's nor the API's flows match.
     pub match_required: bool,
-    /// Cross-origin settings, if they are switched on.
-    pub cors: Option<Cors>,
-    /// Refuse requests that carry a NUL byte.
-    pub reject_null_byte: bool,
+    /// Answers for failures, by the failure's key.
+    pub response_templates: Vec<ResponseTemplates>,
+    /// Resources that policies and plans name. Where a V4 definition has a name twice, the last one counts.
+    pub resources: Vec<Resource>,
     /// Properties for the expression language.
     pub properties: Vec<Property>,
-    /// What the definition asks for and this gateway does not do, without the API being served wrongly.
+    /// The management side fetches properties from somewhere. Nothing for a gateway to do.
+    pub dynamic_properties: Option<Service>,
+    /// What is to be recorded.
+    pub analytics: Analytics,
+    /// Plans of API products may cover it.
+    pub allowed_in_products: bool,
+    /// What was left out when it was read, without the API being served wrongly.
     pub limitations: Vec<Limitation>,
 }
 
@@ -81,18 +104,7 @@ pub enum ExecutionMode {
     V4,
 }
 
-/// One place where an API is reachable.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ContextPath {
-    /// Exact virtual host, in lower case, may carry a port; `None`: any host.
-    pub host: Option<String>,
-    /// Context path: starts and ends with `/`, no `/` twice in a row.
-    pub path: String,
-    /// Ids of the HTTP servers of the node that offer it; empty: all.
-    pub servers: Vec<String>,
-}
-
-/// A property of an API. Values may be secrets, so `Debug` shows only the key (L3).
+/// A property of an API. Its value may refer to another one as `{{key}}`. Values may be secrets, so `Debug` shows only the key (L3).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Property {
     /// Key.
@@ -101,6 +113,8 @@ pub struct Property {
     pub value: String,
     /// The value is still encrypted: it could not be decrypted where the row was made.
     pub encrypted: bool,
+    /// It was fetched by the management side.
+    pub dynamic: bool,
 }
 
 impl fmt::Debug for Property {

@@ -5,6 +5,8 @@ pub(crate) mod json;
 /// Cross-origin settings that are switched on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
+    /// Number of the V4 listener that has them; 0 in V2.
+    pub listener: usize,
     /// Origins: `*`, exact, or a regular expression if it has `(`, `[` or `*`.
     pub allow_origin: Vec<String>,
     /// Methods in upper case; `*`: any; empty: every preflight fails.

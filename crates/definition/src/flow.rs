@@ -1,28 +1,52 @@
-//! Flows: which policies run, for which requests (`data-plane.md` sections 1.7, 4.1–4.3).
+//! Flows: which policies run, for which requests (`data-plane.md` sections 1.7, 4.1–4.3, 4.5).
 
 pub(crate) mod json;
 
-use std::fmt;
 use std::sync::Arc;
+
+use crate::{Configuration, Template};
 
 /// A flow that is switched on.
 #[derive(Clone, Debug)]
 pub struct Flow {
+    /// Its number among the flows of its level, those that are off included: its place in the definition.
+    pub index: usize,
     /// Id, where it has one.
     pub id: Option<String>,
     /// Name for people.
     pub name: Option<String>,
-    /// Which requests it is for; `None`: every request.
-    pub selector: Option<Selector>,
+    /// Which requests it is for: all must accept. Empty: every request.
+    pub selectors: Vec<Selector>,
     /// Steps of the request phase, in order.
     pub request: Vec<Step>,
     /// Steps of the response phase, in order.
     pub response: Vec<Step>,
 }
 
-/// Which requests a flow is for.
+impl Flow {
+    /// The selector by path and method; there is at most one.
+    pub fn http_selector(&self) -> Option<&HttpSelector> {
+        self.selectors.iter().find_map(|selector| match selector {
+            Selector::Http(http) => Some(http),
+            _ => None,
+        })
+    }
+}
+
+/// What makes a flow accept a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selector {
+pub enum Selector {
+    /// Path and method.
+    Http(HttpSelector),
+    /// An expression that must be true. Never blank. Without braces it is a literal text, true only if it says `true`.
+    Condition(Template),
+    /// A selector of another kind of API (`channel`, `mcp`), or an unknown one, by its label.
+    Other(String),
+}
+
+/// Path and method of the requests that a flow is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpSelector {
     /// Pattern over the path-info; a segment `:name` matches any one segment. As it is written, `/` where absent.
     pub path: String,
     /// How the pattern is compared.
@@ -51,36 +75,35 @@ pub enum FlowMode {
     BestMatch,
 }
 
-/// One use of a policy.
+/// A step that is switched on.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// Its number among the steps of its phase, those that are off included: its place in the definition.
+    pub index: usize,
     /// Name for people.
     pub name: Option<String>,
-    /// Id of the policy.
-    pub policy: Arc<str>,
-    /// The policy's configuration.
-    pub configuration: Configuration,
+    /// Expression that must be true, or the step is skipped. Never blank.
+    pub condition: Option<Template>,
+    /// What it does.
+    pub action: Action,
 }
 
-/// The configuration of a policy as JSON text (an object, or a string that holds JSON), to be read by the policy
-/// itself. It may hold secrets, so `Debug` shows only its length (L3).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Configuration(Box<str>);
-
-impl Configuration {
-    /// Wraps JSON text; `None` stands for "all defaults" and becomes `null`.
-    pub fn new(text: Option<&str>) -> Self {
-        Self(text.unwrap_or("null").into())
-    }
-
-    /// The JSON text: valid JSON, `null` where the definition has none.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Runs a policy.
+    Policy {
+        /// Id of the policy.
+        id: Arc<str>,
+        /// Its configuration: an object, or a string that holds JSON.
+        configuration: Configuration,
+    },
+    /// Runs the steps of a shared policy group of the API's environment.
+    SharedPolicyGroup {
+        /// Id of the group.
+        id: Arc<str>,
+    },
 }
 
-impl fmt::Debug for Configuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Configuration({} bytes)", self.0.len())
-    }
-}
+/// The policy id by which a step names a shared policy group.
+pub const SHARED_POLICY_GROUP: &str = "shared-policy-group-policy";

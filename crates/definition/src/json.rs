@@ -1,6 +1,7 @@
 //! JSON text to typed members, as leniently as the original reads it: unknown members are ignored, `null` is absent,
 //! numbers and booleans may be written as text. Errors say where, and repeat no value (L3).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -8,9 +9,10 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
 use crate::refusal::{Reason, Refusal};
+use crate::{At, label};
 
-/// Parses the text of the member at `at` (empty: the whole definition).
-pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Result<T, Refusal> {
+/// Parses the text of the member at `at`.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, at: &At<'_>) -> Result<T, Refusal> {
     serde_json::from_str(text).map_err(|error| {
         let problem = describe(&error);
         // Only a text that fails is read again, with its path recorded.
@@ -19,7 +21,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, at: &str) -> Result<T
             Err(error) => error.path().to_string(),
             Ok(_) => ".".to_owned(),
         };
-        Refusal::new(Reason::Malformed(problem), join(at, &within))
+        Refusal::new(Reason::Malformed(problem), join(&at.to_string(), &within))
     })
 }
 
@@ -52,9 +54,9 @@ fn describe(error: &serde_json::Error) -> String {
     }
 }
 
-/// A text; a number or boolean is taken by its text.
+/// A text, borrowed where it has no escapes; a number or boolean is taken by its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Text(pub(crate) String);
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
 /// A whole number, possibly written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,45 +67,48 @@ pub(crate) struct Number(pub(crate) i64);
 pub(crate) struct Flag(pub(crate) bool);
 
 macro_rules! lenient {
-    ($type:ident, $expecting:literal, { $($method:ident: $argument:ty => $convert:expr;)+ }) => {
-        impl<'de> Deserialize<'de> for $type {
+    ([$($generics:tt)*] $type:ty, $reader:ident of $value:ty, $expecting:literal, { $($method:ident: $argument:ty => $convert:expr;)+ }) => {
+        struct $reader;
+
+        impl<'de> Visitor<'de> for $reader {
+            type Value = $value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($expecting)
+            }
+
+            $(fn $method<E: serde::de::Error>(self, value: $argument) -> Result<Self::Value, E> {
+                let convert: fn($argument) -> Option<Self::Value> = $convert;
+                convert(value).ok_or_else(|| E::custom(concat!("unusable value, expected ", $expecting)))
+            })+
+        }
+
+        impl<$($generics)*> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Reader;
-                impl Visitor<'_> for Reader {
-                    type Value = $type;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($expecting)
-                    }
-
-                    $(fn $method<E: serde::de::Error>(self, value: $argument) -> Result<$type, E> {
-                        let convert: fn($argument) -> Option<$type> = $convert;
-                        convert(value).ok_or_else(|| E::custom(concat!("unusable value, expected ", $expecting)))
-                    })+
-                }
-                deserializer.deserialize_any(Reader)
+                deserializer.deserialize_any($reader)
             }
         }
     };
 }
 
-lenient!(Text, "a text", {
-    visit_str: &str => |value| Some(Text(value.to_owned()));
-    visit_string: String => |value| Some(Text(value));
-    visit_i64: i64 => |value| Some(Text(value.to_string()));
-    visit_u64: u64 => |value| Some(Text(value.to_string()));
-    visit_f64: f64 => |value| Some(Text(value.to_string()));
-    visit_bool: bool => |value| Some(Text(value.to_string()));
+lenient!(['de: 'a, 'a] Text<'a>, TextReader of Text<'de>, "a text", {
+    visit_borrowed_str: &'de str => |value| Some(Text(Cow::Borrowed(value)));
+    visit_str: &str => |value| Some(Text(Cow::Owned(value.to_owned())));
+    visit_string: String => |value| Some(Text(Cow::Owned(value)));
+    visit_i64: i64 => |value| Some(Text(Cow::Owned(value.to_string())));
+    visit_u64: u64 => |value| Some(Text(Cow::Owned(value.to_string())));
+    visit_f64: f64 => |value| Some(Text(Cow::Owned(value.to_string())));
+    visit_bool: bool => |value| Some(Text(Cow::Borrowed(if value { "true" } else { "false" })));
 });
 
-lenient!(Number, "a whole number", {
+lenient!(['de] Number, NumberReader of Number, "a whole number", {
     visit_str: &str => |value| value.trim().parse().ok().map(Number);
     visit_i64: i64 => |value| Some(Number(value));
     visit_u64: u64 => |value| i64::try_from(value).ok().map(Number);
     visit_f64: f64 => |value| (value.abs() < 9e15).then_some(Number(value as i64));
 });
 
-lenient!(Flag, "true or false", {
+lenient!(['de] Flag, FlagReader of Flag, "true or false", {
     visit_str: &str => |value| match value.trim() { "true" => Some(Flag(true)), "false" | "" => Some(Flag(false)), _ => None };
     visit_bool: bool => |value| Some(Flag(value));
 });
@@ -138,7 +143,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Items<T>, A::Error> {
                 let mut items = Vec::new();
-                while let Some((Text(_), item)) = access.next_entry()? {
+                while let Some((serde::de::IgnoredAny, item)) = access.next_entry()? {
                     items.push(item);
                 }
                 Ok(Items(items))
@@ -152,15 +157,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Pairs<K>(pub(crate) Vec<K>);
 
-/// An object of an array of pairs, or built from an entry of an object.
-pub(crate) trait Pair {
-    fn of(name: String, value: Option<String>) -> Self;
+impl<K> Default for Pairs<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
 }
 
-impl<'de, K: Deserialize<'de> + Pair> Deserialize<'de> for Pairs<K> {
+/// An object of an array of pairs, or built from an entry of an object.
+pub(crate) trait Pair<'a> {
+    fn of(name: Text<'a>, value: Option<Text<'a>>) -> Self;
+}
+
+impl<'de, K: Deserialize<'de> + Pair<'de>> Deserialize<'de> for Pairs<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader<K>(PhantomData<K>);
-        impl<'de, K: Deserialize<'de> + Pair> Visitor<'de> for Reader<K> {
+        impl<'de, K: Deserialize<'de> + Pair<'de>> Visitor<'de> for Reader<K> {
             type Value = Pairs<K>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -177,8 +188,8 @@ impl<'de, K: Deserialize<'de> + Pair> Deserialize<'de> for Pairs<K> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Pairs<K>, A::Error> {
                 let mut pairs = Vec::new();
-                while let Some((Text(name), value)) = access.next_entry::<_, Option<Text>>()? {
-                    pairs.push(K::of(name, value.map(|Text(value)| value)));
+                while let Some((name, value)) = access.next_entry()? {
+                    pairs.push(K::of(name, value));
                 }
                 Ok(Pairs(pairs))
             }
@@ -187,20 +198,57 @@ impl<'de, K: Deserialize<'de> + Pair> Deserialize<'de> for Pairs<K> {
     }
 }
 
-impl Text {
+/// An object as its entries, in the order in which they are written.
+#[derive(Clone, Debug)]
+pub(crate) struct Entries<'a, T>(pub(crate) Vec<(Text<'a>, T)>);
+
+impl<T> Default for Entries<'_, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Entries<'a, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Vec<(Text<'de>, T)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = access.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(entries)
+            }
+        }
+        deserializer.deserialize_map(Reader(PhantomData)).map(Entries)
+    }
+}
+
+impl<'a> Text<'a> {
     /// The text, if there is any besides blanks.
-    pub(crate) fn filled(text: Option<Self>) -> Option<String> {
+    pub(crate) fn filled(text: Option<Self>) -> Option<Cow<'a, str>> {
         text.map(|Self(text)| text).filter(|text| !text.trim().is_empty())
     }
 
     /// The text as it is, or what stands in for it.
-    pub(crate) fn or(text: Option<Self>, default: &str) -> String {
-        text.map_or_else(|| default.to_owned(), |Self(text)| text)
+    pub(crate) fn or(text: Option<Self>, default: &'a str) -> Cow<'a, str> {
+        text.map_or(Cow::Borrowed(default), |Self(text)| text)
     }
 
     /// Texts without the wrapper.
     pub(crate) fn all(texts: Option<Vec<Self>>) -> Vec<String> {
-        texts.unwrap_or_default().into_iter().map(|Self(text)| text).collect()
+        texts.unwrap_or_default().into_iter().map(|Self(text)| text.into_owned()).collect()
+    }
+
+    /// Whether there is a text, and it is this label.
+    pub(crate) fn is(text: Option<&Self>, plain: &str) -> bool {
+        text.is_some_and(|Self(text)| label::is(text, plain))
     }
 }
 
@@ -208,5 +256,19 @@ impl Flag {
     /// The value, or `default` where absent.
     pub(crate) fn or(flag: Option<Self>, default: bool) -> bool {
         flag.map_or(default, |Self(value)| value)
+    }
+}
+
+impl Number {
+    /// The number as one that cannot be negative, or `default` where absent.
+    pub(crate) fn unsigned(
+        number: Option<Self>,
+        default: u32,
+        name: &'static str,
+        at: &At<'_>,
+    ) -> Result<u32, Refusal> {
+        number.map_or(Ok(default), |Self(number)| {
+            u32::try_from(number).map_err(|_| at.refuse(Reason::OutOfRange(name)))
+        })
     }
 }

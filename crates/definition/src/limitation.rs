@@ -10,6 +10,15 @@ pub enum Limitation {
         /// JSON path within the definition.
         at: String,
     },
+    /// A health check is not understood and left out, as the original does.
+    HealthCheckLeftOut {
+        /// JSON path within the definition.
+        at: String,
+    },
+    /// Requests are not logged.
+    Logging,
+    /// Requests are not traced.
+    Tracing,
     /// An endpoint cannot be used and is left out, as the original does.
     EndpointLeftOut {
         /// JSON path within the definition.
@@ -34,6 +43,11 @@ impl fmt::Display for Limitation {
             Self::HealthCheck { at } => {
                 write!(f, "{at}: health checks are not run, the endpoints count as up")
             }
+            Self::HealthCheckLeftOut { at } => {
+                write!(f, "{at}: the health check is not understood and left out, the endpoints count as up")
+            }
+            Self::Logging => f.write_str("requests are not logged"),
+            Self::Tracing => f.write_str("requests are not traced"),
             Self::EndpointLeftOut { at, because } => {
                 let because = match because {
                     LeftOut::NoTarget => "it has no target",

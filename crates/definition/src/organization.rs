@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use zonegate_payload::OrganizationPayload;
 
-use crate::flow::json::{V2Flow, organization_flows};
+use crate::flow::json::{V2Flow, flow_mode, organization_flows};
 use crate::json::{self, Text};
 use crate::read::check_size;
-use crate::{Flow, FlowMode, NodeContext, Reason, Refusal, label};
+use crate::{At, Flow, FlowMode, NodeContext, Reason, Refusal};
 
 /// An organization with the flows that run on this node.
 #[derive(Clone, Debug)]
@@ -19,17 +19,17 @@ pub struct Organization {
     pub name: Option<String>,
     /// How flows are chosen.
     pub flow_mode: FlowMode,
-    /// Flows, those for other sharding tags left out.
+    /// Flows in V2 form, those for other sharding tags left out.
     pub flows: Vec<Flow>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OrganizationJson<'a> {
-    id: Option<Text>,
-    name: Option<Text>,
-    flow_mode: Option<Text>,
     #[serde(borrow)]
+    id: Option<Text<'a>>,
+    name: Option<Text<'a>>,
+    flow_mode: Option<Text<'a>>,
     flows: Option<Vec<V2Flow<'a>>>,
 }
 
@@ -37,21 +37,14 @@ struct OrganizationJson<'a> {
 pub fn read_organization(payload: &OrganizationPayload, node: &NodeContext) -> Result<Organization, Refusal> {
     let text = payload.definition.get();
     check_size(text)?;
-    let json: OrganizationJson<'_> = json::parse(text, "")?;
-    let id = Text::filled(json.id).ok_or_else(|| Refusal::new(Reason::Missing("id"), ""))?;
-    let flows = if payload.enabled { organization_flows(json.flows, node, "flows")? } else { Vec::new() };
+    let json: OrganizationJson<'_> = json::parse(text, &At::WHOLE)?;
+    let id = Text::filled(json.id).ok_or_else(|| At::WHOLE.refuse(Reason::Missing("id")))?;
+    let flows =
+        if payload.enabled { organization_flows(json.flows, node, &At::root("flows"))? } else { Vec::new() };
     Ok(Organization {
-        id: id.into(),
-        name: Text::filled(json.name),
+        id: (*id).into(),
+        name: Text::filled(json.name).map(Into::into),
         flow_mode: flow_mode(json.flow_mode.as_ref()),
         flows,
     })
-}
-
-/// The mode by its label; anything unknown is the default, as in the original.
-pub(crate) fn flow_mode(text: Option<&Text>) -> FlowMode {
-    match text {
-        Some(Text(text)) if label::is(text, "bestmatch") => FlowMode::BestMatch,
-        _ => FlowMode::Default,
-    }
 }

@@ -7,7 +7,7 @@ use zonegate_payload::ApiProductPayload;
 use crate::json::Items;
 use crate::read::check_size;
 use crate::refusal::{Reason, Refusal};
-use crate::{NodeContext, NotHere, Plan, Read, json, v4};
+use crate::{At, NodeContext, NotHere, Plan, Read, json, v4};
 
 /// An API product that this gateway serves: its plans are tried before those of each member API.
 #[derive(Clone, Debug)]
@@ -36,14 +36,14 @@ pub fn read_api_product(
     node: &NodeContext,
 ) -> Result<Read<ApiProduct>, Refusal> {
     if payload.id.trim().is_empty() {
-        return Err(Refusal::new(Reason::Missing("id"), ""));
+        return Err(At::WHOLE.refuse(Reason::Missing("id")));
     }
     if !node.accepts(&payload.tags) {
         return Ok(Read::NotHere(NotHere::Tags));
     }
     let text = payload.plans.as_ref().map_or("[]", |plans| plans.get());
     check_size(text)?;
-    let written: Option<Items<v4::PlanJson<'_>>> = json::parse(text, "plans")?;
+    let written: Option<Items<v4::PlanJson<'_>>> = json::parse(text, &At::root("plans"))?;
     let plans = v4::plans(written.unwrap_or_default().0, node)?;
     if plans.is_empty() {
         return Ok(Read::NotHere(NotHere::NoPlan));

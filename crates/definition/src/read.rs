@@ -6,7 +6,7 @@ use zonegate_payload::ApiPayload;
 use crate::json::{self, Text};
 use crate::node::NodeContext;
 use crate::refusal::{Reason, Refusal, excerpt};
-use crate::{NotHere, Read, label, v2, v4};
+use crate::{At, NotHere, Read, label, v2, v4};
 
 /// Largest definition that is taken apart (L1).
 pub const MAX_DEFINITION_BYTES: usize = 16 * 1024 * 1024;
@@ -14,11 +14,12 @@ pub const MAX_DEFINITION_BYTES: usize = 16 * 1024 * 1024;
 /// What decides who reads the rest.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Head {
-    gravitee: Option<Text>,
-    definition_version: Option<Text>,
+struct Head<'a> {
+    #[serde(borrow)]
+    gravitee: Option<Text<'a>>,
+    definition_version: Option<Text<'a>>,
     #[serde(rename = "type")]
-    kind: Option<Text>,
+    kind: Option<Text<'a>>,
 }
 
 /// Reads an API row: to be served, not to be served here, or refused (S3).
@@ -38,12 +39,12 @@ fn read(payload: &ApiPayload, node: &NodeContext, member: bool) -> Result<Read, 
     }
     let text = payload.definition.get();
     check_size(text)?;
-    let head: Head = json::parse(text, "")?;
+    let head: Head<'_> = json::parse(text, &At::WHOLE)?;
     if is_v4(&head)? {
         match Text::filled(head.kind) {
             Some(kind) if label::is(&kind, "proxy") => v4::read(payload, node, member),
-            Some(kind) => Err(Refusal::new(Reason::ApiType(excerpt(&kind)), "type")),
-            None => Err(Refusal::new(Reason::Missing("type"), "")),
+            Some(kind) => Err(At::root("type").refuse(Reason::ApiType(excerpt(&kind)))),
+            None => Err(At::WHOLE.refuse(Reason::Missing("type"))),
         }
     } else {
         v2::read(payload, node)
@@ -53,15 +54,19 @@ fn read(payload: &ApiPayload, node: &NodeContext, member: bool) -> Result<Read, 
 /// The name of an API whose definition may be refused, as far as it can be read.
 pub fn name_of(payload: &ApiPayload) -> Option<String> {
     #[derive(Deserialize)]
-    struct Name {
-        name: Option<Text>,
+    struct Name<'a> {
+        #[serde(borrow)]
+        name: Option<Text<'a>>,
     }
     let text = payload.definition.get();
     check_size(text).ok()?;
-    json::parse::<Name>(text, "").ok().and_then(|json| Text::filled(json.name)).map(|name| excerpt(&name))
+    json::parse::<Name<'_>>(text, &At::WHOLE)
+        .ok()
+        .and_then(|json| Text::filled(json.name))
+        .map(|name| excerpt(&name))
 }
 
-fn is_v4(head: &Head) -> Result<bool, Refusal> {
+fn is_v4(head: &Head<'_>) -> Result<bool, Refusal> {
     let own = head.definition_version.as_ref().map(|Text(version)| version.trim());
     let old = head.gravitee.as_ref().map(|Text(version)| version.trim());
     match (own, old) {

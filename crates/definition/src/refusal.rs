@@ -117,6 +117,15 @@ pub enum Reason {
     /// An upstream through a proxy.
     #[error("upstreams through a proxy are not served")]
     UpstreamProxy,
+    /// A proxy of an unknown type.
+    #[error("proxies of type `{0}` are not known")]
+    ProxyType(String),
+    /// A key store or trust store of an unknown type.
+    #[error("key stores and trust stores of type `{0}` are not known")]
+    StoreType(String),
+    /// A shared policy group for an unknown phase.
+    #[error("phase `{0}` is not known")]
+    Phase(String),
     /// A number out of its range.
     #[error("`{0}` is out of range")]
     OutOfRange(&'static str),
@@ -149,8 +158,8 @@ pub enum Reason {
     Other(String),
 }
 
-/// A label of the definition, short enough for a message.
-pub(crate) fn excerpt(text: &str) -> String {
+/// A foreign label, short and printable enough for a message.
+pub fn excerpt(text: &str) -> String {
     const LONGEST: usize = 64;
     let mut short: String =
         text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();

@@ -5,8 +5,9 @@
 
 use std::fmt;
 
-/// An absolute upstream URL. User information and fragment are dropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An absolute upstream URL. User information and fragment are dropped. The query may hold a key, so neither `Debug`
+/// nor `Display` shows it (L3).
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     /// Protocol.
     pub scheme: Scheme,
@@ -117,6 +118,12 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}:{}{}", self.scheme.name(), self.host, self.port, self.path)
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
     }
 }
 

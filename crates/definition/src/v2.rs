@@ -6,84 +6,91 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use zonegate_payload::ApiPayload;
 
-use crate::api::json::{PropertyJson, Switch, no_templates, properties, refused_cors};
-use crate::api::{Api, ContextPath, DefinitionVersion, ExecutionMode, NotHere, Read};
+use crate::analytics::{V2Logging, v2_analytics};
+use crate::api::json::{PropertyJson, properties};
 use crate::cors::json::{CorsJson, cors};
-use crate::flow::json::{V2Flow, v2_flows};
+use crate::failover::{V2Failover, v2_failover};
+use crate::flow::json::{V2Flow, flow_mode, v2_flows};
+use crate::health_check::json::{V2HealthCheck, v2_health_check};
 use crate::json::{self, Items, Pairs, Text};
-use crate::limitation::Limitation;
 use crate::listener::{context_path, distinct, host};
-use crate::node::NodeContext;
-use crate::organization::flow_mode;
 use crate::plan::json::{in_chain_order, is_served, security};
 use crate::refusal::{Reason, Refusal, excerpt};
-use crate::{EndpointGroup, Plan, label};
+use crate::response_template::{TemplatesJson, response_templates};
+use crate::service::{ResourceJson, ServiceJson, resources, service};
+use crate::{
+    Api, At, Configuration, ContextPath, DefinitionVersion, EndpointGroup, ExecutionMode, Limitation,
+    NodeContext, NotHere, Plan, Read, Template,
+};
 
 mod groups;
 
 #[derive(Deserialize)]
 struct Definition<'a> {
-    id: Option<Text>,
-    name: Option<Text>,
-    version: Option<Text>,
-    execution_mode: Option<Text>,
-    flow_mode: Option<Text>,
-    tags: Option<Vec<Text>>,
     #[serde(borrow)]
+    id: Option<Text<'a>>,
+    name: Option<Text<'a>>,
+    version: Option<Text<'a>>,
+    execution_mode: Option<Text<'a>>,
+    flow_mode: Option<Text<'a>>,
+    tags: Option<Vec<Text<'a>>>,
     proxy: Option<Proxy<'a>>,
-    services: Option<Services>,
-    #[serde(borrow)]
+    services: Option<Services<'a>>,
     plans: Option<Items<PlanJson<'a>>>,
-    #[serde(borrow)]
     flows: Option<Vec<V2Flow<'a>>>,
-    properties: Option<Pairs<PropertyJson>>,
-    #[serde(borrow)]
-    response_templates: Option<&'a RawValue>,
+    properties: Option<Pairs<PropertyJson<'a>>>,
+    resources: Option<Vec<ResourceJson<'a>>>,
+    path_mappings: Option<Vec<Text<'a>>>,
+    response_templates: Option<TemplatesJson<'a>>,
 }
 
 #[derive(Deserialize)]
 struct Proxy<'a> {
-    context_path: Option<Text>,
-    virtual_hosts: Option<Vec<VirtualHost>>,
-    groups: Option<Vec<groups::Group>>,
-    endpoints: Option<Vec<groups::EndpointJson>>,
     #[serde(borrow)]
-    failover: Option<&'a RawValue>,
-    cors: Option<CorsJson>,
-    servers: Option<Vec<Text>>,
+    context_path: Option<Text<'a>>,
+    virtual_hosts: Option<Vec<VirtualHost<'a>>>,
+    groups: Option<Vec<groups::Group<'a>>>,
+    endpoints: Option<Vec<groups::EndpointJson<'a>>>,
+    failover: Option<V2Failover>,
+    cors: Option<CorsJson<'a>>,
+    servers: Option<Vec<Text<'a>>>,
+    logging: Option<V2Logging<'a>>,
 }
 
 #[derive(Deserialize)]
-struct VirtualHost {
-    host: Option<Text>,
-    path: Option<Text>,
+struct VirtualHost<'a> {
+    #[serde(borrow)]
+    host: Option<Text<'a>>,
+    path: Option<Text<'a>>,
 }
 
 /// Services of an API or a group.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
-struct Services {
-    health_check: Option<Switch>,
-    discovery: Option<Switch>,
+struct Services<'a> {
+    #[serde(borrow)]
+    health_check: Option<&'a RawValue>,
+    discovery: Option<ServiceJson<'a>>,
+    dynamic_property: Option<ServiceJson<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PlanJson<'a> {
-    id: Option<Text>,
-    name: Option<Text>,
-    security: Option<Text>,
-    security_definition: Option<Text>,
-    selection_rule: Option<Text>,
-    status: Option<Text>,
-    tags: Option<Vec<Text>>,
     #[serde(borrow)]
+    id: Option<Text<'a>>,
+    name: Option<Text<'a>>,
+    security: Option<Text<'a>>,
+    security_definition: Option<Text<'a>>,
+    selection_rule: Option<Text<'a>>,
+    status: Option<Text<'a>>,
+    tags: Option<Vec<Text<'a>>>,
     flows: Option<Vec<V2Flow<'a>>>,
 }
 
 /// Reads a V2 definition.
 pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
-    let definition: Definition<'_> = json::parse(payload.definition.get(), "")?;
+    let definition: Definition<'_> = json::parse(payload.definition.get(), &At::WHOLE)?;
     let tags = Text::all(definition.tags);
     if !node.accepts(&tags) {
         return Ok(Read::NotHere(NotHere::Tags));
@@ -92,29 +99,42 @@ pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Ref
     if plans.is_empty() {
         return Ok(Read::NotHere(NotHere::NoPlan));
     }
-    no_templates(definition.response_templates, "response_templates")?;
-    let missing = |member| move || Refusal::new(Reason::Missing(member), "");
+    let missing = |member| move || At::WHOLE.refuse(Reason::Missing(member));
     let id = Text::filled(definition.id).ok_or_else(missing("id"))?;
     let name = Text::filled(definition.name).ok_or_else(missing("name"))?;
     let proxy = definition.proxy.ok_or_else(missing("proxy"))?;
-    if proxy.failover.is_some() {
-        return Err(Refusal::new(Reason::Failover, "proxy.failover"));
-    }
-    let cors = cors(proxy.cors).map(|cors| refused_cors(cors, "proxy")).transpose()?;
     let listeners = listeners(proxy.context_path, proxy.virtual_hosts, proxy.servers)?;
     let mut limitations = Vec::new();
-    if let Some(services) = definition.services {
-        check_services(&services, "services", &mut limitations)?;
-    }
+    let services = definition.services.unwrap_or_default();
+    let at_services = At::root("services");
+    let health_check = services.health_check.and_then(|text| {
+        let at = at_services.member("health-check");
+        match json::parse::<V2HealthCheck<'_>>(text.get(), &at) {
+            Ok(json) => json.is_on().then(|| v2_health_check(json, &at, &mut limitations)).flatten(),
+            Err(_) => {
+                limitations.push(Limitation::HealthCheckLeftOut { at: at.to_string() });
+                None
+            }
+        }
+    });
+    let at_proxy = At::root("proxy");
+    let at_groups = at_proxy.member("groups");
+    let mut read_group =
+        |group, at: &At<'_>| groups::read(group, health_check.as_ref(), node, at, &mut limitations);
     let groups = match proxy.endpoints {
-        Some(endpoints) => groups::read(vec![groups::Group::of(endpoints)], "proxy", node, &mut limitations)?,
-        None => groups::read(proxy.groups.unwrap_or_default(), "proxy.groups", node, &mut limitations)?,
+        Some(endpoints) => vec![read_group(groups::Group::of(endpoints), &at_proxy)?],
+        None => {
+            let written = proxy.groups.unwrap_or_default().into_iter().enumerate();
+            written
+                .map(|(index, json)| read_group(json, &at_groups.element(index)))
+                .collect::<Result<_, _>>()?
+        }
     };
     distinct_names(&groups)?;
     Ok(Read::Serve(Box::new(Api {
-        id: id.into(),
-        name: name.into(),
-        version: Text::or(definition.version, "undefined").into(),
+        id: (*id).into(),
+        name: (*name).into(),
+        version: (*Text::or(definition.version, "undefined")).into(),
         generation: DefinitionVersion::V2,
         execution_mode: execution_mode(definition.execution_mode.as_ref()),
         environment: payload.environment_id.clone(),
@@ -123,32 +143,43 @@ pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Ref
         revision: payload.revision.clone(),
         tags,
         listeners,
+        entrypoints: Vec::new(),
+        path_mappings: Text::all(definition.path_mappings),
+        cors: cors(proxy.cors, 0),
+        reject_null_byte: false,
         plans,
         groups,
-        flows: v2_flows(definition.flows, "flows")?,
+        discovery: service(services.discovery, &at_services.member("discovery"))?,
+        failover: v2_failover(proxy.failover, &at_proxy.member("failover"))?,
+        flows: v2_flows(definition.flows, &At::root("flows"))?,
         flow_mode: flow_mode(definition.flow_mode.as_ref()),
         match_required: false,
-        cors,
-        reject_null_byte: false,
+        response_templates: response_templates(
+            definition.response_templates,
+            &At::root("response_templates"),
+        )?,
+        resources: resources(definition.resources, DefinitionVersion::V2, &At::root("resources"))?,
         properties: properties(definition.properties),
+        dynamic_properties: service(services.dynamic_property, &at_services.member("dynamic-property"))?,
+        analytics: v2_analytics(proxy.logging),
+        allowed_in_products: false,
         limitations,
     })))
 }
 
 /// `jupiter` is an old name of the new engine; anything unknown is the old one.
-fn execution_mode(text: Option<&Text>) -> ExecutionMode {
-    match text {
-        Some(Text(text)) if label::is(text, "v4emulationengine") || label::is(text, "jupiter") => {
-            ExecutionMode::V4
-        }
-        _ => ExecutionMode::V3,
+fn execution_mode(text: Option<&Text<'_>>) -> ExecutionMode {
+    if Text::is(text, "v4emulationengine") || Text::is(text, "jupiter") {
+        ExecutionMode::V4
+    } else {
+        ExecutionMode::V3
     }
 }
 
 fn listeners(
-    single: Option<Text>,
-    hosts: Option<Vec<VirtualHost>>,
-    servers: Option<Vec<Text>>,
+    single: Option<Text<'_>>,
+    hosts: Option<Vec<VirtualHost<'_>>>,
+    servers: Option<Vec<Text<'_>>>,
 ) -> Result<Vec<ContextPath>, Refusal> {
     let servers = Text::all(servers);
     let hosts = hosts.unwrap_or_else(|| {
@@ -157,46 +188,40 @@ fn listeners(
     let mut paths = Vec::with_capacity(hosts.len());
     for (index, virtual_host) in hosts.into_iter().enumerate() {
         paths.push(ContextPath {
-            host: host(virtual_host.host, &format!("proxy.virtual_hosts[{index}].host"))?,
+            host: host(virtual_host.host),
             path: context_path(&Text::or(virtual_host.path, "/")),
             servers: servers.clone(),
+            listener: 0,
+            index,
         });
     }
-    distinct(paths, "proxy.virtual_hosts")
+    distinct(paths, &At::root("proxy.virtual_hosts"))
 }
 
 fn plans(plans: Vec<PlanJson<'_>>, node: &NodeContext) -> Result<Vec<Plan>, Refusal> {
-    let mut served = Vec::new();
+    let at_plans = At::root("plans");
+    let mut served = Vec::with_capacity(plans.len());
     for (index, plan) in plans.into_iter().enumerate() {
-        let at = format!("plans[{index}]");
+        let at = at_plans.element(index);
         let tags = Text::all(plan.tags);
         if !is_served(plan.status.as_ref()) || !node.accepts_plan(&tags) {
             continue;
         }
-        if Text::filled(plan.selection_rule).is_some() {
-            return Err(Refusal::new(Reason::SelectionRule, format!("{at}.selectionRule")));
-        }
-        let id = Text::filled(plan.id).ok_or_else(|| Refusal::new(Reason::Missing("id"), at.clone()))?;
-        let configuration = Text::filled(plan.security_definition);
+        let id = Text::filled(plan.id).ok_or_else(|| at.refuse(Reason::Missing("id")))?;
+        let at_security = at.member("security");
+        let written = Text::or(plan.security_definition, "");
+        let configuration = || Configuration::within(&written, &at_security);
         served.push(Plan {
-            id: id.into(),
-            name: Text::or(plan.name, "").into(),
+            index,
+            id: (*id).into(),
+            name: (*Text::or(plan.name, "")).into(),
             tags,
-            security: security(plan.security, configuration.as_deref(), &format!("{at}.security"))?,
-            flows: v2_flows(plan.flows, &format!("{at}.flows"))?,
+            security: security(plan.security, configuration, &at_security)?,
+            selection_rule: Template::filled(plan.selection_rule.map(|Text(rule)| rule)),
+            flows: v2_flows(plan.flows, &at.member("flows"))?,
         });
     }
-    in_chain_order(served, "plans")
-}
-
-fn check_services(services: &Services, at: &str, limitations: &mut Vec<Limitation>) -> Result<(), Refusal> {
-    if Switch::is_on(services.discovery.as_ref()) {
-        return Err(Refusal::new(Reason::ServiceDiscovery, format!("{at}.discovery")));
-    }
-    if Switch::is_on(services.health_check.as_ref()) {
-        limitations.push(Limitation::HealthCheck { at: format!("{at}.health-check") });
-    }
-    Ok(())
+    in_chain_order(served, &at_plans)
 }
 
 /// Groups and endpoints share one namespace.
@@ -207,7 +232,7 @@ fn distinct_names(groups: &[EndpointGroup]) -> Result<(), Refusal> {
         .chain(groups.iter().flat_map(|group| group.endpoints.iter().map(|endpoint| &endpoint.name)));
     for name in names {
         if !seen.insert(name) {
-            return Err(Refusal::new(Reason::Duplicate(excerpt(name)), "proxy.groups"));
+            return Err(At::root("proxy.groups").refuse(Reason::Duplicate(excerpt(name))));
         }
     }
     Ok(())

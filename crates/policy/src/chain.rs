@@ -4,7 +4,7 @@
 //! twice (`data-plane.md` section 4.1).
 
 use http::Method;
-use zonegate_definition::{Flow, FlowMode, Refusal};
+use zonegate_definition::{At, DefinitionVersion, Flow, FlowMode, Reason, Refusal, Selector};
 
 use crate::registry::Step;
 use crate::{Failure, PathPattern, Registry, RequestView, ResponseView, Verdict};
@@ -18,13 +18,13 @@ pub struct Level {
 
 #[derive(Debug)]
 struct CompiledFlow {
-    selector: Option<Selector>,
+    selector: Option<HttpSelector>,
     request: Box<[Step]>,
     response: Box<[Step]>,
 }
 
 #[derive(Debug)]
-struct Selector {
+struct HttpSelector {
     path: PathPattern,
     /// Empty: all.
     methods: Box<[Method]>,
@@ -42,12 +42,17 @@ impl Selection {
 }
 
 impl Level {
-    /// Compiles the flows of a level; `at` is their place in the definition, for messages.
-    pub fn compile(flows: &[Flow], mode: FlowMode, registry: &Registry, at: &str) -> Result<Self, Refusal> {
+    /// Compiles the flows of a level; `at` is their place in a definition of this version, for messages.
+    pub fn compile(
+        flows: &[Flow],
+        mode: FlowMode,
+        registry: &Registry,
+        version: DefinitionVersion,
+        at: &At<'_>,
+    ) -> Result<Self, Refusal> {
         let flows = flows
             .iter()
-            .enumerate()
-            .map(|(index, flow)| CompiledFlow::compile(flow, registry, &format!("{at}[{index}]")))
+            .map(|flow| CompiledFlow::compile(flow, registry, version, &at.element(flow.index)))
             .collect::<Result<_, _>>()?;
         Ok(Self { flows, mode })
     }
@@ -119,27 +124,38 @@ impl Level {
 }
 
 impl CompiledFlow {
-    fn compile(flow: &Flow, registry: &Registry, at: &str) -> Result<Self, Refusal> {
+    fn compile(
+        flow: &Flow,
+        registry: &Registry,
+        version: DefinitionVersion,
+        at: &At<'_>,
+    ) -> Result<Self, Refusal> {
+        let mut selector = None;
+        let at_selectors = at.member("selectors");
+        for (index, written) in flow.selectors.iter().enumerate() {
+            // V2 has no list of selectors, their members are the flow's own.
+            let at = match version {
+                DefinitionVersion::V2 => *at,
+                DefinitionVersion::V4 => at_selectors.element(index),
+            };
+            match written {
+                Selector::Http(http) => selector = Some(HttpSelector::compile(http, &at)?),
+                Selector::Condition(_) => return Err(at.member("condition").refuse(Reason::Condition)),
+                Selector::Other(label) => return Err(at.refuse(Reason::SelectorType(label.clone()))),
+            }
+        }
         let steps = |steps: &[zonegate_definition::Step], phase: &str| {
+            let at = at.member(phase);
             steps
                 .iter()
-                .enumerate()
-                .map(|(index, step)| registry.build(step, &format!("{at}.{phase}[{index}]")))
+                .map(|step| registry.build(step, &at.element(step.index)))
                 .collect::<Result<Box<[Step]>, _>>()
         };
-        let selector = flow.selector.as_ref().map(|selector| Selector {
-            path: PathPattern::compile(&selector.path, selector.operator),
-            // A label that is no method matches none.
-            methods: selector
-                .methods
-                .iter()
-                .filter_map(|method| Method::from_bytes(method.as_bytes()).ok())
-                .collect(),
-        });
+        let (request, response) = version.phases();
         Ok(Self {
             selector,
-            request: steps(&flow.request, "request")?,
-            response: steps(&flow.response, "response")?,
+            request: steps(&flow.request, request)?,
+            response: steps(&flow.response, response)?,
         })
     }
 
@@ -157,6 +173,24 @@ impl CompiledFlow {
             }
         }
         Ok(())
+    }
+}
+
+impl HttpSelector {
+    fn compile(selector: &zonegate_definition::HttpSelector, at: &At<'_>) -> Result<Self, Refusal> {
+        // The original uses segments as regular expressions. A dot stands for itself here; the rest would not.
+        if selector.path.contains(['*', '+', '?', '(', ')', '[', ']', '{', '}', '|', '^', '$', '\\']) {
+            return Err(at.refuse(Reason::FlowPath));
+        }
+        Ok(Self {
+            path: PathPattern::compile(&selector.path, selector.operator),
+            // A label that is no method matches none.
+            methods: selector
+                .methods
+                .iter()
+                .filter_map(|method| Method::from_bytes(method.as_bytes()).ok())
+                .collect(),
+        })
     }
 }
 

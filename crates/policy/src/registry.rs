@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use zonegate_definition::{Reason, Refusal};
+use zonegate_definition::{Action, At, Reason, Refusal, SHARED_POLICY_GROUP, excerpt};
 
 use crate::Policy;
 use crate::builtin;
@@ -45,14 +45,21 @@ impl Registry {
     }
 
     /// Builds the policy of one step; `at` is the step's place for messages.
-    pub fn build(&self, step: &zonegate_definition::Step, at: &str) -> Result<Step, Refusal> {
-        let factory = self
-            .factories
-            .get(&*step.policy)
-            .ok_or_else(|| Refusal::new(Reason::UnknownPolicy(excerpt(&step.policy)), at))?;
-        object(step.configuration.as_str()).and_then(|text| factory(&text)).map_err(
+    pub fn build(&self, step: &zonegate_definition::Step, at: &At<'_>) -> Result<Step, Refusal> {
+        if step.condition.is_some() {
+            return Err(at.member("condition").refuse(Reason::Condition));
+        }
+        let (id, configuration) = match &step.action {
+            Action::Policy { id, configuration } => (id, configuration),
+            Action::SharedPolicyGroup { .. } => {
+                return Err(at.refuse(Reason::UnknownPolicy(SHARED_POLICY_GROUP.to_owned())));
+            }
+        };
+        let factory =
+            self.factories.get(&**id).ok_or_else(|| at.refuse(Reason::UnknownPolicy(excerpt(id))))?;
+        object(configuration.as_str()).and_then(|text| factory(&text)).map_err(
             |WrongConfiguration(problem)| {
-                Refusal::new(Reason::PolicyConfiguration { policy: step.policy.to_string(), problem }, at)
+                at.refuse(Reason::PolicyConfiguration { policy: id.to_string(), problem })
             },
         )
     }
@@ -79,9 +86,4 @@ fn object(configuration: &str) -> Result<Cow<'_, str>, WrongConfiguration> {
     let text: String = serde_json::from_str(configuration)
         .map_err(|_| WrongConfiguration("not the JSON that belongs here".to_owned()))?;
     Ok(Cow::Owned(if text.trim().is_empty() { "null".to_owned() } else { text }))
-}
-
-/// A foreign label, short and printable enough for a message.
-fn excerpt(label: &str) -> String {
-    label.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

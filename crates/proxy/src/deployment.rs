@@ -1,12 +1,19 @@
 //! What a deployment makes of an API: everything that requests need, resolved once.
+//!
+//! The model says all that a definition asks for. What cannot be done yet is refused here, where it would be done
+//! (S3): by [`unserved`] for what concerns the whole API, and by whoever compiles a plan, a flow or an endpoint.
 
 pub(crate) mod balance;
 pub(crate) mod endpoint;
+mod unserved;
 
 use std::sync::Arc;
 
 use http::HeaderName;
-use zonegate_definition::{Api, ApiKeySource, DefinitionVersion, ExecutionMode, Reason, Refusal, Security};
+use zonegate_definition::{
+    Api, ApiKeySource, At, DefinitionVersion, ExecutionMode, FlowMode, Limitation, Plan, Reason, Refusal,
+    Security,
+};
 use zonegate_generation::{Compile, Surroundings};
 use zonegate_policy::{Level, Registry};
 
@@ -64,16 +71,38 @@ impl Compiler {
         Self { registry, settings, upstreams: Upstreams::default(), counters }
     }
 
-    fn plan_security(&self, security: &Security, at: &str) -> Result<PlanSecurity, Refusal> {
+    /// A plan of an API or of an API product; `at` is its place.
+    fn plan(
+        &self,
+        plan: &Plan,
+        mode: FlowMode,
+        version: DefinitionVersion,
+        at: &At<'_>,
+    ) -> Result<CompiledPlan, Refusal> {
+        if plan.selection_rule.is_some() {
+            return Err(at.member("selectionRule").refuse(Reason::SelectionRule));
+        }
+        Ok(CompiledPlan {
+            id: plan.id.clone(),
+            security: self.plan_security(&plan.security, &at.member("security"))?,
+            flows: Level::compile(&plan.flows, mode, &self.registry, version, &at.member("flows"))?,
+        })
+    }
+
+    fn plan_security(&self, security: &Security, at: &At<'_>) -> Result<PlanSecurity, Refusal> {
         match security {
             Security::KeyLess => Ok(PlanSecurity::KeyLess),
             Security::ApiKey(key) => {
                 let header = match &key.header {
-                    Some(name) => HeaderName::from_bytes(name.as_bytes())
-                        .map_err(|_| Refusal::new(Reason::Header, format!("{at}.security")))?,
+                    Some(name) => {
+                        HeaderName::from_bytes(name.as_bytes()).map_err(|_| at.refuse(Reason::Header))?
+                    }
                     None => self.settings.api_key_header.clone(),
                 };
                 Ok(PlanSecurity::ApiKey { header, source: key.source, propagate: key.propagate })
+            }
+            Security::Mtls(_) | Security::Jwt(_) | Security::OAuth2(_) | Security::Other { .. } => {
+                Err(at.refuse(Reason::PlanSecurity(security.label().to_owned())))
             }
         }
     }
@@ -83,36 +112,36 @@ impl Compile for Compiler {
     type Compiled = CompiledApi;
 
     fn compile(&self, api: &Arc<Api>, surroundings: &Surroundings<'_>) -> Result<CompiledApi, Refusal> {
-        // Cross-origin requests would be answered wrongly without its rules (S3).
-        if api.cors.is_some() {
-            return Err(Refusal::new(Reason::Cors, "cors"));
-        }
-        let mut plans = Vec::with_capacity(api.plans.len());
-        for (index, plan) in api.plans.iter().enumerate() {
-            let at = format!("plans[{index}]");
-            plans.push(CompiledPlan {
-                id: plan.id.clone(),
-                security: self.plan_security(&plan.security, &at)?,
-                flows: Level::compile(&plan.flows, api.flow_mode, &self.registry, &format!("{at}.flows"))?,
-            });
-        }
+        unserved::check(api)?;
+        let at_plans = At::root("plans");
+        let plans = api
+            .plans
+            .iter()
+            .map(|plan| self.plan(plan, api.flow_mode, api.generation, &at_plans.element(plan.index)))
+            .collect::<Result<Box<[_]>, _>>()?;
         let organization_flows = match surroundings.organization {
             Some(organization) => Level::compile(
                 &organization.flows,
                 organization.flow_mode,
                 &self.registry,
-                &format!("organization {}.flows", organization.id),
+                DefinitionVersion::V2,
+                &At::root(&format!("organization {}.flows", organization.id)),
             )?,
             None => Level::default(),
         };
-        let flows = Level::compile(&api.flows, api.flow_mode, &self.registry, "flows")?;
+        let flows =
+            Level::compile(&api.flows, api.flow_mode, &self.registry, api.generation, &At::root("flows"))?;
         let has_flows = !organization_flows.is_empty()
             || !flows.is_empty()
             || plans.iter().any(|plan| !plan.flows.is_empty());
+        let limitations = unserved::limitations(api);
+        if !limitations.is_empty() {
+            report(api, &limitations);
+        }
         Ok(CompiledApi {
             version: api.generation,
             mode: api.execution_mode,
-            plans: plans.into(),
+            plans,
             organization_flows,
             flows,
             match_required: api.match_required,
@@ -126,3 +155,17 @@ impl Compile for Compiler {
         })
     }
 }
+
+/// Says what an API is served without. Once per deployment.
+fn report(api: &Api, limitations: &[Limitation]) {
+    let list: Vec<String> = limitations.iter().map(ToString::to_string).collect();
+    tracing::info!(
+        api = &*api.id,
+        name = &*api.name,
+        limitations = list.join("; "),
+        "served with limitations"
+    );
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,12 +8,13 @@ use crate::json::{Flag, Number, Text};
 /// Cross-origin settings as they are written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct CorsJson {
+pub(crate) struct CorsJson<'a> {
     enabled: Option<Flag>,
-    allow_origin: Option<Vec<Text>>,
-    allow_methods: Option<Vec<Text>>,
-    allow_headers: Option<Vec<Text>>,
-    expose_headers: Option<Vec<Text>>,
+    #[serde(borrow)]
+    allow_origin: Option<Vec<Text<'a>>>,
+    allow_methods: Option<Vec<Text<'a>>>,
+    allow_headers: Option<Vec<Text<'a>>>,
+    expose_headers: Option<Vec<Text<'a>>>,
     allow_credentials: Option<Flag>,
     max_age: Option<Number>,
     run_policies: Option<Flag>,
@@ -21,16 +22,15 @@ pub(crate) struct CorsJson {
 }
 
 /// The settings, if they are switched on.
-pub(crate) fn cors(json: Option<CorsJson>) -> Option<Cors> {
+pub(crate) fn cors(json: Option<CorsJson<'_>>, listener: usize) -> Option<Cors> {
     let json = json.filter(|json| Flag::or(json.enabled, false))?;
-    let texts =
-        |texts: Option<Vec<Text>>| texts.unwrap_or_default().into_iter().map(|Text(text)| text).collect();
-    let methods: Vec<String> = texts(json.allow_methods);
+    let methods = json.allow_methods.unwrap_or_default();
     Some(Cors {
-        allow_origin: texts(json.allow_origin),
-        allow_methods: methods.into_iter().map(|method| method.to_ascii_uppercase()).collect(),
-        allow_headers: texts(json.allow_headers),
-        expose_headers: texts(json.expose_headers),
+        listener,
+        allow_origin: Text::all(json.allow_origin),
+        allow_methods: methods.into_iter().map(|Text(method)| method.to_ascii_uppercase()).collect(),
+        allow_headers: Text::all(json.allow_headers),
+        expose_headers: Text::all(json.expose_headers),
         allow_credentials: Flag::or(json.allow_credentials, false),
         max_age: json.max_age.and_then(|Number(seconds)| u64::try_from(seconds).ok()),
         run_policies: Flag::or(json.run_policies, false),

@@ -3,209 +3,229 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Configuration, Flow, PathOperator, Selector, Step};
-use crate::json::{Flag, Text};
-use crate::label;
-use crate::node::NodeContext;
+use super::{Action, Flow, FlowMode, HttpSelector, PathOperator, SHARED_POLICY_GROUP, Selector, Step};
+use crate::json::{self, Flag, Text};
 use crate::refusal::{Reason, Refusal, excerpt};
+use crate::{At, Configuration, NodeContext, Template, label};
 
 /// A step; V2 and V4 write it alike.
 #[derive(Deserialize)]
 pub(crate) struct StepJson<'a> {
-    name: Option<Text>,
-    enabled: Option<Flag>,
-    policy: Option<Text>,
     #[serde(borrow)]
+    name: Option<Text<'a>>,
+    enabled: Option<Flag>,
+    policy: Option<Text<'a>>,
     configuration: Option<&'a RawValue>,
-    condition: Option<Text>,
+    condition: Option<Text<'a>>,
 }
 
 /// A V4 flow.
 #[derive(Deserialize)]
 pub(crate) struct V4Flow<'a> {
-    id: Option<Text>,
-    name: Option<Text>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    name: Option<Text<'a>>,
     enabled: Option<Flag>,
-    selectors: Option<Vec<V4Selector>>,
-    #[serde(borrow)]
+    selectors: Option<Vec<V4Selector<'a>>>,
     request: Option<Vec<StepJson<'a>>>,
-    #[serde(borrow)]
     response: Option<Vec<StepJson<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct V4Selector {
-    #[serde(rename = "type")]
-    kind: Option<Text>,
-    path: Option<Text>,
-    path_operator: Option<Text>,
-    methods: Option<Vec<Text>>,
-    condition: Option<Text>,
+struct V4Selector<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Text<'a>>,
+    path: Option<Text<'a>>,
+    path_operator: Option<Text<'a>>,
+    methods: Option<Vec<Text<'a>>>,
+    condition: Option<Text<'a>>,
 }
 
 /// A V2 flow, which organizations use too.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct V2Flow<'a> {
-    id: Option<Text>,
-    name: Option<Text>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    name: Option<Text<'a>>,
     enabled: Option<Flag>,
-    path_operator: Option<V2PathOperator>,
-    methods: Option<Vec<Text>>,
-    condition: Option<Text>,
-    consumers: Option<Vec<Consumer>>,
-    #[serde(borrow)]
+    path_operator: Option<V2PathOperator<'a>>,
+    methods: Option<Vec<Text<'a>>>,
+    condition: Option<Text<'a>>,
+    consumers: Option<Vec<Consumer<'a>>>,
     pre: Option<Vec<StepJson<'a>>>,
-    #[serde(borrow)]
     post: Option<Vec<StepJson<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct V2PathOperator {
-    path: Option<Text>,
-    operator: Option<Text>,
+struct V2PathOperator<'a> {
+    #[serde(borrow)]
+    path: Option<Text<'a>>,
+    operator: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Consumer {
-    consumer_type: Option<Text>,
-    consumer_id: Option<Text>,
+struct Consumer<'a> {
+    #[serde(borrow)]
+    consumer_type: Option<Text<'a>>,
+    consumer_id: Option<Text<'a>>,
+}
+
+/// What a step's configuration says of a shared policy group.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GroupReference<'a> {
+    #[serde(borrow)]
+    shared_policy_group_id: Option<Text<'a>>,
+}
+
+/// The mode by its label; anything unknown is the default, as in the original.
+pub(crate) fn flow_mode(text: Option<&Text<'_>>) -> FlowMode {
+    if Text::is(text, "bestmatch") { FlowMode::BestMatch } else { FlowMode::Default }
 }
 
 /// Flows of one level of a V4 definition.
-pub(crate) fn v4_flows(flows: Option<Vec<V4Flow<'_>>>, at: &str) -> Result<Vec<Flow>, Refusal> {
-    let mut kept = Vec::new();
-    for (index, flow) in flows.unwrap_or_default().into_iter().enumerate() {
+pub(crate) fn v4_flows(flows: Option<Vec<V4Flow<'_>>>, at: &At<'_>) -> Result<Vec<Flow>, Refusal> {
+    let flows = flows.unwrap_or_default();
+    let mut kept = Vec::with_capacity(flows.len());
+    for (index, flow) in flows.into_iter().enumerate() {
         if !Flag::or(flow.enabled, true) {
             continue;
         }
-        let at = format!("{at}[{index}]");
+        let at = at.element(index);
         kept.push(Flow {
-            id: Text::filled(flow.id),
-            name: Text::filled(flow.name),
-            selector: v4_selector(flow.selectors, &at)?,
-            request: steps(flow.request, &format!("{at}.request"))?,
-            response: steps(flow.response, &format!("{at}.response"))?,
+            index,
+            id: Text::filled(flow.id).map(Into::into),
+            name: Text::filled(flow.name).map(Into::into),
+            selectors: v4_selectors(flow.selectors, &at.member("selectors"))?,
+            request: steps(flow.request, &at.member("request"))?,
+            response: steps(flow.response, &at.member("response"))?,
         });
     }
     Ok(kept)
 }
 
-fn v4_selector(selectors: Option<Vec<V4Selector>>, at: &str) -> Result<Option<Selector>, Refusal> {
-    let mut http = None;
-    for (index, selector) in selectors.unwrap_or_default().into_iter().enumerate() {
-        let at = format!("{at}.selectors[{index}]");
-        let kind =
-            Text::filled(selector.kind).ok_or_else(|| Refusal::new(Reason::Missing("type"), at.clone()))?;
+fn v4_selectors(selectors: Option<Vec<V4Selector<'_>>>, at: &At<'_>) -> Result<Vec<Selector>, Refusal> {
+    let selectors = selectors.unwrap_or_default();
+    let mut kept = Vec::with_capacity(selectors.len());
+    for (index, json) in selectors.into_iter().enumerate() {
+        let at = at.element(index);
+        let kind = Text::filled(json.kind).ok_or_else(|| at.refuse(Reason::Missing("type")))?;
         if label::is(&kind, "condition") {
-            no_condition(selector.condition, &at)?;
-        } else if label::is(&kind, "http") {
-            if http.is_some() {
-                return Err(Refusal::new(Reason::Duplicate("http".to_owned()), at));
-            }
-            http = Some(build_selector(selector.path, selector.path_operator, selector.methods, &at)?);
+            kept.extend(condition(json.condition).map(Selector::Condition));
+        } else if !label::is(&kind, "http") {
+            kept.push(Selector::Other(excerpt(&kind)));
+        } else if kept.iter().any(|other| matches!(other, Selector::Http(_))) {
+            return Err(at.refuse(Reason::Duplicate("http".to_owned())));
         } else {
-            return Err(Refusal::new(Reason::SelectorType(excerpt(&kind)), at));
-        }
-    }
-    Ok(http)
-}
-
-/// Flows of one level of a V2 definition.
-pub(crate) fn v2_flows(flows: Option<Vec<V2Flow<'_>>>, at: &str) -> Result<Vec<Flow>, Refusal> {
-    let mut kept = Vec::new();
-    for (index, flow) in flows.unwrap_or_default().into_iter().enumerate() {
-        if Flag::or(flow.enabled, true) {
-            kept.push(v2_flow(flow, &format!("{at}[{index}]"))?);
+            kept.push(Selector::Http(http_selector(json.path, json.path_operator, json.methods)));
         }
     }
     Ok(kept)
+}
+
+/// Flows of one level of a V2 definition.
+pub(crate) fn v2_flows(flows: Option<Vec<V2Flow<'_>>>, at: &At<'_>) -> Result<Vec<Flow>, Refusal> {
+    v2_flows_if(flows, |_| true, at)
 }
 
 /// Flows of an organization. A flow whose consumers name tags runs only on a node that accepts one of them.
 pub(crate) fn organization_flows(
     flows: Option<Vec<V2Flow<'_>>>,
     node: &NodeContext,
-    at: &str,
+    at: &At<'_>,
 ) -> Result<Vec<Flow>, Refusal> {
-    let mut kept = Vec::new();
-    for (index, flow) in flows.unwrap_or_default().into_iter().enumerate() {
-        if Flag::or(flow.enabled, true) && is_for(&flow, node) {
-            kept.push(v2_flow(flow, &format!("{at}[{index}]"))?);
-        }
-    }
-    Ok(kept)
-}
-
-fn is_for(flow: &V2Flow<'_>, node: &NodeContext) -> bool {
-    let consumers = flow.consumers.as_deref().unwrap_or_default();
-    let tags = consumers
-        .iter()
-        .filter(|consumer| consumer.consumer_type.as_ref().is_some_and(|Text(kind)| label::is(kind, "tag")))
-        .filter_map(|consumer| consumer.consumer_id.as_ref().map(|Text(id)| id.as_str()));
-    consumers.is_empty() || node.tags.accept(tags)
-}
-
-fn v2_flow(flow: V2Flow<'_>, at: &str) -> Result<Flow, Refusal> {
-    no_condition(flow.condition, at)?;
-    let (path, operator) = flow.path_operator.map_or((None, None), |both| (both.path, both.operator));
-    Ok(Flow {
-        id: Text::filled(flow.id),
-        name: Text::filled(flow.name),
-        selector: Some(build_selector(path, operator, flow.methods, at)?),
-        request: steps(flow.pre, &format!("{at}.pre"))?,
-        response: steps(flow.post, &format!("{at}.post"))?,
-    })
-}
-
-fn build_selector(
-    path: Option<Text>,
-    operator: Option<Text>,
-    methods: Option<Vec<Text>>,
-    at: &str,
-) -> Result<Selector, Refusal> {
-    let path = path.map_or_else(|| "/".to_owned(), |Text(path)| path);
-    // The original uses segments as regular expressions. A dot stands for itself here; the rest would not.
-    if path.contains(['*', '+', '?', '(', ')', '[', ']', '{', '}', '|', '^', '$', '\\']) {
-        return Err(Refusal::new(Reason::FlowPath, at));
-    }
-    // An unknown operator is STARTS_WITH, as in the original (`data-plane.md` section 1.1).
-    let operator = match operator {
-        Some(Text(text)) if label::is(&text, "equals") => PathOperator::Equals,
-        _ => PathOperator::StartsWith,
+    let is_here = |flow: &V2Flow<'_>| {
+        let consumers = flow.consumers.as_deref().unwrap_or_default();
+        let tags = consumers
+            .iter()
+            .filter(|consumer| Text::is(consumer.consumer_type.as_ref(), "tag"))
+            .filter_map(|consumer| consumer.consumer_id.as_ref().map(|Text(id)| &**id));
+        consumers.is_empty() || node.tags.accept(tags)
     };
-    let methods = methods
-        .unwrap_or_default()
-        .into_iter()
-        .map(|Text(method)| method.trim().to_ascii_uppercase())
-        .collect();
-    Ok(Selector { path, operator, methods })
+    v2_flows_if(flows, is_here, at)
 }
 
-fn steps(steps: Option<Vec<StepJson<'_>>>, at: &str) -> Result<Vec<Step>, Refusal> {
-    let mut kept = Vec::new();
-    for (index, step) in steps.unwrap_or_default().into_iter().enumerate() {
-        if !Flag::or(step.enabled, true) {
+fn v2_flows_if(
+    flows: Option<Vec<V2Flow<'_>>>,
+    is_here: impl Fn(&V2Flow<'_>) -> bool,
+    at: &At<'_>,
+) -> Result<Vec<Flow>, Refusal> {
+    let flows = flows.unwrap_or_default();
+    let mut kept = Vec::with_capacity(flows.len());
+    for (index, flow) in flows.into_iter().enumerate() {
+        if !Flag::or(flow.enabled, true) || !is_here(&flow) {
             continue;
         }
-        let at = || format!("{at}[{index}]");
-        no_condition(step.condition, &at())?;
-        let policy =
-            Text::filled(step.policy).ok_or_else(|| Refusal::new(Reason::Missing("policy"), at()))?;
-        kept.push(Step {
-            name: Text::filled(step.name),
-            policy: policy.trim().into(),
-            configuration: Configuration::new(step.configuration.map(RawValue::get)),
+        let at = at.element(index);
+        let (path, operator) = flow.path_operator.map_or((None, None), |both| (both.path, both.operator));
+        let mut selectors = vec![Selector::Http(http_selector(path, operator, flow.methods))];
+        selectors.extend(condition(flow.condition).map(Selector::Condition));
+        kept.push(Flow {
+            index,
+            id: Text::filled(flow.id).map(Into::into),
+            name: Text::filled(flow.name).map(Into::into),
+            selectors,
+            request: steps(flow.pre, &at.member("pre"))?,
+            response: steps(flow.post, &at.member("post"))?,
         });
     }
     Ok(kept)
 }
 
-fn no_condition(condition: Option<Text>, at: &str) -> Result<(), Refusal> {
-    match Text::filled(condition) {
-        None => Ok(()),
-        Some(_) => Err(Refusal::new(Reason::Condition, format!("{at}.condition"))),
+fn http_selector(
+    path: Option<Text<'_>>,
+    operator: Option<Text<'_>>,
+    methods: Option<Vec<Text<'_>>>,
+) -> HttpSelector {
+    // An unknown operator is STARTS_WITH, as in the original (`data-plane.md` section 1.1).
+    let operator =
+        if Text::is(operator.as_ref(), "equals") { PathOperator::Equals } else { PathOperator::StartsWith };
+    let methods = methods.unwrap_or_default();
+    HttpSelector {
+        path: Text::or(path, "/").into(),
+        operator,
+        methods: methods.into_iter().map(|Text(method)| method.trim().to_ascii_uppercase()).collect(),
     }
+}
+
+/// Steps of one phase.
+pub(crate) fn steps(steps: Option<Vec<StepJson<'_>>>, at: &At<'_>) -> Result<Vec<Step>, Refusal> {
+    let steps = steps.unwrap_or_default();
+    let mut kept = Vec::with_capacity(steps.len());
+    for (index, json) in steps.into_iter().enumerate() {
+        if !Flag::or(json.enabled, true) {
+            continue;
+        }
+        let at = at.element(index);
+        let policy = Text::filled(json.policy).ok_or_else(|| at.refuse(Reason::Missing("policy")))?;
+        let policy = policy.trim();
+        kept.push(Step {
+            index,
+            name: Text::filled(json.name).map(Into::into),
+            condition: condition(json.condition),
+            action: if policy == SHARED_POLICY_GROUP {
+                shared_policy_group(json.configuration, &at)?
+            } else {
+                let configuration = Configuration::new(json.configuration.map(RawValue::get));
+                Action::Policy { id: policy.into(), configuration }
+            },
+        });
+    }
+    Ok(kept)
+}
+
+fn shared_policy_group(configuration: Option<&RawValue>, at: &At<'_>) -> Result<Action, Refusal> {
+    let at = at.member("configuration");
+    let configuration = Configuration::unwrapped(configuration, &at)?;
+    let reference: Option<GroupReference<'_>> = json::parse(configuration.as_str(), &at)?;
+    let id = Text::filled(reference.and_then(|reference| reference.shared_policy_group_id))
+        .ok_or_else(|| at.refuse(Reason::Missing("sharedPolicyGroupId")))?;
+    Ok(Action::SharedPolicyGroup { id: id.trim().into() })
+}
+
+fn condition(text: Option<Text<'_>>) -> Option<Template> {
+    Template::filled(text.map(|Text(text)| text))
 }

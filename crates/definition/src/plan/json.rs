@@ -3,51 +3,51 @@
 use serde::Deserialize;
 
 use super::{ApiKeySecurity, ApiKeySource, Plan, Security};
-use crate::endpoint::json::is_token;
+use crate::connection::json::is_token;
 use crate::json::{self, Flag, Text};
-use crate::label;
 use crate::refusal::{Reason, Refusal, excerpt};
+use crate::{At, Configuration, label};
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct ApiKeyJson {
+struct ApiKeyJson<'a> {
     propagate_api_key: Option<Flag>,
-    source: Option<Text>,
+    #[serde(borrow)]
+    source: Option<Text<'a>>,
     enable_custom_api_key_header: Option<Flag>,
-    api_key_header: Option<Text>,
+    api_key_header: Option<Text<'a>>,
 }
 
 /// Only published and deprecated plans are served; a plan without status is not.
-pub(crate) fn is_served(status: Option<&Text>) -> bool {
-    status.is_some_and(|Text(status)| label::is(status, "published") || label::is(status, "deprecated"))
+pub(crate) fn is_served(status: Option<&Text<'_>>) -> bool {
+    Text::is(status, "published") || Text::is(status, "deprecated")
 }
 
-/// Security by its type and its configuration as JSON text.
+/// Security by its type; the configuration is looked at only where the type has one.
 pub(crate) fn security(
-    kind: Option<Text>,
-    configuration: Option<&str>,
-    at: &str,
+    kind: Option<Text<'_>>,
+    configuration: impl FnOnce() -> Result<Configuration, Refusal>,
+    at: &At<'_>,
 ) -> Result<Security, Refusal> {
-    let kind = Text::filled(kind).ok_or_else(|| Refusal::new(Reason::Missing("security"), at))?;
-    if label::is(&kind, "keyless") {
-        return Ok(Security::KeyLess);
-    }
-    if !label::is(&kind, "apikey") {
-        return Err(Refusal::new(Reason::PlanSecurity(excerpt(&kind)), at));
-    }
-    let json = match configuration.map(str::trim) {
-        None | Some("") => ApiKeyJson::default(),
-        Some(text) => json::parse::<Option<ApiKeyJson>>(text, at)?.unwrap_or_default(),
-    };
-    Ok(Security::ApiKey(api_key(json, at)?))
+    let kind = Text::filled(kind).ok_or_else(|| at.refuse(Reason::Missing("security")))?;
+    Ok(if label::is(&kind, "keyless") {
+        Security::KeyLess
+    } else if label::is(&kind, "apikey") {
+        let configuration = configuration()?;
+        let json: Option<ApiKeyJson<'_>> = json::parse(configuration.as_str(), at)?;
+        Security::ApiKey(api_key(json.unwrap_or_default(), at)?)
+    } else if label::is(&kind, "jwt") {
+        Security::Jwt(configuration()?)
+    } else if label::is(&kind, "oauth2") {
+        Security::OAuth2(configuration()?)
+    } else if label::is(&kind, "mtls") {
+        Security::Mtls(configuration()?)
+    } else {
+        Security::Other { label: excerpt(&kind), configuration: configuration()? }
+    })
 }
 
-/// JSON text that may itself be wrapped in a JSON string.
-pub(crate) fn unwrapped<'a>(text: &'a str, at: &str) -> Result<std::borrow::Cow<'a, str>, Refusal> {
-    if text.starts_with('"') { json::parse::<String>(text, at).map(Into::into) } else { Ok(text.into()) }
-}
-
-fn api_key(json: ApiKeyJson, at: &str) -> Result<ApiKeySecurity, Refusal> {
+fn api_key(json: ApiKeyJson<'_>, at: &At<'_>) -> Result<ApiKeySecurity, Refusal> {
     const SOURCES: [(&str, ApiKeySource); 3] = [
         ("header", ApiKeySource::Header),
         ("bearer", ApiKeySource::Bearer),
@@ -55,15 +55,14 @@ fn api_key(json: ApiKeyJson, at: &str) -> Result<ApiKeySecurity, Refusal> {
     ];
     let source = match Text::filled(json.source) {
         None => ApiKeySource::Header,
-        Some(text) => label::find(&text, &SOURCES).ok_or_else(|| {
-            Refusal::new(Reason::PlanSecurity(format!("api-key from {}", excerpt(&text))), at)
-        })?,
+        Some(text) => label::find(&text, &SOURCES)
+            .ok_or_else(|| at.refuse(Reason::PlanSecurity(format!("api-key from {}", excerpt(&text)))))?,
     };
     let custom =
         Text::filled(json.api_key_header).filter(|_| Flag::or(json.enable_custom_api_key_header, false));
     let header = match custom {
         Some(name) if is_token(name.trim()) => Some(name.trim().to_ascii_lowercase()),
-        Some(_) => return Err(Refusal::new(Reason::Header, format!("{at}.apiKeyHeader"))),
+        Some(_) => return Err(at.member("apiKeyHeader").refuse(Reason::Header)),
         None => None,
     };
     Ok(ApiKeySecurity { header, source, propagate: Flag::or(json.propagate_api_key, false) })
@@ -71,12 +70,12 @@ fn api_key(json: ApiKeyJson, at: &str) -> Result<ApiKeySecurity, Refusal> {
 
 /// Brings plans into the order of the security chain; the order of the definition stays within a type. Two plans
 /// with one id make the definition unreadable.
-pub(crate) fn in_chain_order(mut plans: Vec<Plan>, at: &str) -> Result<Vec<Plan>, Refusal> {
+pub(crate) fn in_chain_order(mut plans: Vec<Plan>, at: &At<'_>) -> Result<Vec<Plan>, Refusal> {
     plans.sort_by_key(|plan| plan.security.order());
     let mut ids: Vec<&str> = plans.iter().map(|plan| &*plan.id).collect();
     ids.sort_unstable();
     match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Refusal::new(Reason::Duplicate(excerpt(pair[0])), at)),
+        Some(pair) => Err(at.refuse(Reason::Duplicate(excerpt(pair[0])))),
         None => Ok(plans),
     }
 }

@@ -1,143 +1,198 @@
 //! Endpoint groups of V2 definitions (`data-plane.md` section 1.11).
 
-use serde::Deserialize;
+use std::sync::Arc;
 
-use super::{Services, check_services};
-use crate::api::json::Switch;
-use crate::endpoint::json::{SettingsJson, load_balancing, settings, target, weight};
-use crate::json::{Flag, Number, Text};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Services;
+use crate::connection::json::{HeaderJson, HttpJson, ProxyJson, SettingsJson, settings};
+use crate::endpoint::json::{load_balancing, target, weight};
+use crate::health_check::json::{V2HealthCheck, v2_health_check};
+use crate::json::{self, Flag, Number, Pairs, Text};
 use crate::limitation::Limitation;
-use crate::node::NodeContext;
 use crate::refusal::{Reason, Refusal, excerpt};
-use crate::{Endpoint, EndpointGroup, EndpointHeader, HttpSettings, label};
+use crate::service::service;
+use crate::tls::json::TlsJson;
+use crate::{
+    At, ConnectionSettings, DefinitionVersion, Endpoint, EndpointGroup, HealthCheck, NodeContext, label,
+};
 
 /// A group as it is written.
-#[derive(Deserialize)]
-pub(super) struct Group {
-    name: Option<Text>,
-    load_balancing: Option<LoadBalancer>,
-    endpoints: Option<Vec<EndpointJson>>,
-    services: Option<Services>,
-    #[serde(flatten)]
-    settings: SettingsJson,
+#[derive(Deserialize, Default)]
+pub(super) struct Group<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    load_balancing: Option<LoadBalancer<'a>>,
+    endpoints: Option<Vec<EndpointJson<'a>>>,
+    services: Option<Services<'a>>,
+    http: Option<HttpJson<'a>>,
+    proxy: Option<ProxyJson<'a>>,
+    ssl: Option<TlsJson<'a>>,
+    headers: Option<Pairs<HeaderJson<'a>>>,
+    #[serde(rename = "hostHeader")]
+    host_header: Option<Text<'a>>,
 }
 
-impl Group {
+impl<'a> Group<'a> {
     /// The group that `proxy.endpoints` of old definitions stands for.
-    pub(super) fn of(endpoints: Vec<EndpointJson>) -> Self {
-        Self {
-            name: Some(Text("default-group".to_owned())),
-            load_balancing: None,
-            endpoints: Some(endpoints),
-            services: None,
-            settings: SettingsJson::default(),
-        }
+    pub(super) fn of(endpoints: Vec<EndpointJson<'a>>) -> Self {
+        Self { name: Some(Text("default-group".into())), endpoints: Some(endpoints), ..Self::default() }
     }
 }
 
 #[derive(Deserialize)]
-struct LoadBalancer {
-    #[serde(rename = "type")]
-    kind: Option<Text>,
+struct LoadBalancer<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Option<Text<'a>>,
 }
 
 /// An endpoint as it is written.
 #[derive(Deserialize)]
-pub(super) struct EndpointJson {
-    name: Option<Text>,
-    target: Option<Text>,
+pub(super) struct EndpointJson<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    target: Option<Text<'a>>,
     #[serde(rename = "type")]
-    kind: Option<Text>,
+    kind: Option<Text<'a>>,
     weight: Option<Number>,
     backup: Option<Flag>,
-    tenant: Option<Text>,
-    tenants: Option<Vec<Text>>,
+    tenant: Option<Text<'a>>,
+    tenants: Option<Vec<Text<'a>>>,
     inherit: Option<Flag>,
-    healthcheck: Option<HealthCheck>,
-    #[serde(flatten)]
-    settings: SettingsJson,
+    /// Old definitions have a plain boolean here.
+    healthcheck: Option<&'a RawValue>,
+    http: Option<HttpJson<'a>>,
+    proxy: Option<ProxyJson<'a>>,
+    ssl: Option<TlsJson<'a>>,
+    headers: Option<Pairs<HeaderJson<'a>>>,
+    #[serde(rename = "hostHeader")]
+    host_header: Option<Text<'a>>,
 }
 
-/// Old definitions have a plain boolean here.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum HealthCheck {
-    Service(Switch),
-    Other(serde::de::IgnoredAny),
-}
-
-/// Reads all groups. Endpoints of other tenants are left out.
+/// Reads a group. Endpoints of other tenants are left out. `health_check` is the API's own.
 pub(super) fn read(
-    groups: Vec<Group>,
-    at: &str,
+    group: Group<'_>,
+    health_check: Option<&Arc<HealthCheck>>,
     node: &NodeContext,
+    at: &At<'_>,
     limitations: &mut Vec<Limitation>,
-) -> Result<Vec<EndpointGroup>, Refusal> {
-    let mut read = Vec::with_capacity(groups.len());
-    for (index, group) in groups.into_iter().enumerate() {
-        let at = format!("{at}[{index}]");
-        if let Some(services) = group.services {
-            check_services(&services, &format!("{at}.services"), limitations)?;
-        }
-        let shared = settings(group.settings, &HttpSettings::V2, &at)?;
-        let mut endpoints = Vec::new();
-        for (index, json) in group.endpoints.unwrap_or_default().into_iter().enumerate() {
-            endpoints.extend(endpoint(
-                json,
-                &shared,
-                node,
-                &format!("{at}.endpoints[{index}]"),
-                limitations,
-            )?);
-        }
-        let kind = group.load_balancing.and_then(|balancer| balancer.kind);
-        read.push(EndpointGroup {
-            name: Text::or(group.name, "default"),
-            load_balancing: load_balancing(kind, &format!("{at}.load_balancing"))?,
-            endpoints,
-        });
+) -> Result<EndpointGroup, Refusal> {
+    let mut inherited = Inherited {
+        json: Some(SettingsJson {
+            http: group.http,
+            proxy: group.proxy,
+            ssl: group.ssl,
+            headers: group.headers,
+            host_header: group.host_header,
+        }),
+        settings: None,
+        health_check,
+        at,
+    };
+    let written = group.endpoints.unwrap_or_default();
+    let mut endpoints = Vec::with_capacity(written.len());
+    let at_endpoints = at.member("endpoints");
+    for (index, json) in written.into_iter().enumerate() {
+        let at = at_endpoints.element(index);
+        endpoints.extend(endpoint(json, index, &mut inherited, node, &at, limitations)?);
     }
-    Ok(read)
+    let kind = group.load_balancing.and_then(|balancer| balancer.kind);
+    let services = group.services.unwrap_or_default();
+    Ok(EndpointGroup {
+        at: at.to_string().into(),
+        name: Text::or(group.name, "default").into(),
+        load_balancing: load_balancing(kind, &at.member("load_balancing"))?,
+        endpoints,
+        discovery: service(services.discovery, &at.member("services").member("discovery"))?,
+    })
+}
+
+/// What the endpoints of a group may take from it or from the API. The settings are read when the first one does.
+struct Inherited<'a, 'b> {
+    json: Option<SettingsJson<'a>>,
+    settings: Option<Arc<ConnectionSettings>>,
+    health_check: Option<&'b Arc<HealthCheck>>,
+    at: &'b At<'b>,
+}
+
+impl Inherited<'_, '_> {
+    fn settings(&mut self) -> Result<Arc<ConnectionSettings>, Refusal> {
+        if let Some(settings) = &self.settings {
+            return Ok(settings.clone());
+        }
+        let json = self.json.take().unwrap_or_default();
+        let read = Arc::new(settings(json, DefinitionVersion::V2, self.at)?);
+        Ok(self.settings.insert(read).clone())
+    }
 }
 
 fn endpoint(
-    json: EndpointJson,
-    shared: &(HttpSettings, Vec<EndpointHeader>),
+    json: EndpointJson<'_>,
+    index: usize,
+    inherited: &mut Inherited<'_, '_>,
     node: &NodeContext,
-    at: &str,
+    at: &At<'_>,
     limitations: &mut Vec<Limitation>,
 ) -> Result<Option<Endpoint>, Refusal> {
     let kind = Text::or(json.kind, "http");
     if !label::is(&kind, "http") {
-        return Err(Refusal::new(Reason::EndpointType(excerpt(&kind)), format!("{at}.type")));
+        return Err(at.member("type").refuse(Reason::EndpointType(excerpt(&kind))));
     }
     let tenants = match json.tenants {
         Some(tenants) => Text::all(Some(tenants)),
-        None => Text::filled(json.tenant).into_iter().collect(),
+        None => Text::filled(json.tenant).map(Into::into).into_iter().collect(),
     };
     if !node.accepts_tenants(&tenants) {
         return Ok(None);
     }
-    if let Some(HealthCheck::Service(switch)) = &json.healthcheck
-        && Switch::is_on(Some(switch))
-    {
-        limitations.push(Limitation::HealthCheck { at: format!("{at}.healthcheck") });
-    }
-    let missing = |member| Refusal::new(Reason::Missing(member), at);
-    let name = json.name.map(|Text(name)| name).ok_or_else(|| missing("name"))?;
-    let address = json.target.map(|Text(target)| target).ok_or_else(|| missing("target"))?;
+    let name = json.name.ok_or_else(|| at.refuse(Reason::Missing("name")))?;
+    let address = json.target.ok_or_else(|| at.refuse(Reason::Missing("target")))?;
+    let secondary = Flag::or(json.backup, false);
     // Without `inherit` the group's settings do not hold, only the endpoint's own.
-    let (http, headers) = if Flag::or(json.inherit, false) {
-        shared.clone()
+    let connection = if Flag::or(json.inherit, false) {
+        inherited.settings()?
     } else {
-        settings(json.settings, &HttpSettings::V2, at)?
+        let own = SettingsJson {
+            http: json.http,
+            proxy: json.proxy,
+            ssl: json.ssl,
+            headers: json.headers,
+            host_header: json.host_header,
+        };
+        Arc::new(settings(own, DefinitionVersion::V2, at)?)
     };
+    let health_check =
+        if secondary { None } else { health_check(json.healthcheck, inherited, at, limitations) };
     Ok(Some(Endpoint {
-        name,
-        target: target(&address, &format!("{at}.target"))?,
+        index,
+        name: name.0.into(),
+        target: target(&address.0),
         weight: weight(json.weight),
-        secondary: Flag::or(json.backup, false),
-        http,
-        headers,
+        secondary,
+        discovery: None,
+        health_check,
+        connection,
     }))
+}
+
+/// The endpoint's own check, the API's, or none.
+fn health_check(
+    own: Option<&RawValue>,
+    inherited: &Inherited<'_, '_>,
+    at: &At<'_>,
+    limitations: &mut Vec<Limitation>,
+) -> Option<Arc<HealthCheck>> {
+    let of_api = || inherited.health_check.cloned();
+    let Some(text) = own.map(RawValue::get).filter(|text| text.starts_with('{')) else { return of_api() };
+    let at = at.member("healthcheck");
+    match json::parse::<V2HealthCheck<'_>>(text, &at) {
+        Ok(json) if !json.is_on() => None,
+        Ok(json) if json.inherits() => of_api(),
+        Ok(json) => v2_health_check(json, &at, limitations),
+        Err(_) => {
+            limitations.push(Limitation::HealthCheckLeftOut { at: at.to_string() });
+            None
+        }
+    }
 }

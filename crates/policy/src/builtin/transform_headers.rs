@@ -4,6 +4,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
+use zonegate_definition::has_expression;
 
 use crate::registry::{Step, WrongConfiguration};
 use crate::{Policy, RequestView, ResponseView, Verdict};
@@ -86,14 +87,6 @@ fn names(list: Option<Vec<Option<String>>>) -> Vec<HeaderName> {
         .flatten()
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .collect()
-}
-
-/// Whether the text has an embedded expression: `{`, optional blanks, then `#`, `(` or `T(` (section 5.1).
-fn has_expression(text: &str) -> bool {
-    text.match_indices('{').any(|(at, _)| {
-        let inside = text[at + 1..].trim_start();
-        inside.starts_with(['#', '(']) || inside.starts_with("T(")
-    })
 }
 
 impl TransformHeaders {

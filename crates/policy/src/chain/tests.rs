@@ -1,30 +1,41 @@
 //! Selection of flows, by the table of `data-plane.md` section 4.3 and its acceptance cases.
 
 use http::{HeaderMap, StatusCode};
-use zonegate_definition::{Configuration, PathOperator, Reason};
+use zonegate_definition::{Action, Configuration, PathOperator, Reason, Template};
 
 use super::*;
 
 /// A flow that leaves its name in a header of each phase.
-fn flow(path: &str, operator: PathOperator, methods: &[&str]) -> Flow {
+fn flow(index: usize, path: &str, operator: PathOperator, methods: &[&str]) -> Flow {
     let step = |header: &str| zonegate_definition::Step {
+        index: 0,
         name: None,
-        policy: "transform-headers".into(),
-        configuration: Configuration::new(Some(&format!(
-            r#"{{"appendHeaders":[{{"name":"{header}","value":"{path}"}}]}}"#
-        ))),
+        condition: None,
+        action: policy(
+            "transform-headers",
+            &format!(r#"{{"appendHeaders":[{{"name":"{header}","value":"{path}"}}]}}"#),
+        ),
     };
     Flow {
+        index,
         id: None,
         name: None,
-        selector: Some(zonegate_definition::Selector {
+        selectors: vec![Selector::Http(zonegate_definition::HttpSelector {
             path: path.to_owned(),
             operator,
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
-        }),
+        })],
         request: vec![step("ran")],
         response: vec![step("ran-back")],
     }
+}
+
+fn policy(id: &str, configuration: &str) -> Action {
+    Action::Policy { id: id.into(), configuration: Configuration::new(Some(configuration)) }
+}
+
+fn compile(flows: &[Flow], mode: FlowMode, registry: &Registry) -> Result<Level, Refusal> {
+    Level::compile(flows, mode, registry, DefinitionVersion::V4, &At::root("flows"))
 }
 
 fn run(level: &Level, method: &Method, path_info: &str) -> Vec<String> {
@@ -51,8 +62,9 @@ fn run(level: &Level, method: &Method, path_info: &str) -> Vec<String> {
 }
 
 fn level(paths: &[&str], operator: PathOperator, mode: FlowMode) -> Level {
-    let flows: Vec<Flow> = paths.iter().map(|path| flow(path, operator, &[])).collect();
-    Level::compile(&flows, mode, &Registry::builtin(), "flows").expect("known policies")
+    let flows: Vec<Flow> =
+        paths.iter().enumerate().map(|(index, path)| flow(index, path, operator, &[])).collect();
+    compile(&flows, mode, &Registry::builtin()).expect("known policies")
 }
 
 #[test]
@@ -68,9 +80,8 @@ fn all_flows_that_match_run_in_order() {
 
 #[test]
 fn a_flow_for_other_methods_does_not_run() {
-    let flows = [flow("/", PathOperator::StartsWith, &["GET", "PURGE"])];
-    let level =
-        Level::compile(&flows, FlowMode::Default, &Registry::builtin(), "flows").expect("known policies");
+    let flows = [flow(0, "/", PathOperator::StartsWith, &["GET", "PURGE"])];
+    let level = compile(&flows, FlowMode::Default, &Registry::builtin()).expect("known policies");
     assert_eq!(run(&level, &Method::GET, "/x").len(), 1);
     assert_eq!(run(&level, &Method::from_bytes(b"PURGE").expect("a token"), "/x").len(), 1);
     assert!(run(&level, &Method::POST, "/x").is_empty());
@@ -114,14 +125,68 @@ fn the_best_match_is_chosen_by_the_table_of_the_original() {
 }
 
 #[test]
-fn s3_an_unknown_policy_refuses_the_whole_level_and_says_where() {
-    let mut wrong = flow("/", PathOperator::StartsWith, &[]);
-    wrong.response[0].policy = "no-such-policy".into();
-    let flows = [flow("/", PathOperator::StartsWith, &[]), wrong];
-    let refusal =
-        Level::compile(&flows, FlowMode::Default, &Registry::builtin(), "flows").expect_err("refused");
-    assert_eq!(refusal.at, "flows[1].response[0]");
-    assert_eq!(refusal.reason, Reason::UnknownPolicy("no-such-policy".to_owned()));
+fn s3_what_cannot_be_run_refuses_the_whole_level_and_says_where() {
+    let good = || flow(3, "/", PathOperator::StartsWith, &[]);
+    let cases: [(Box<dyn Fn(&mut Flow)>, &str, &str, Reason); 7] = [
+        (
+            Box::new(|flow| flow.response[0].action = policy("no-such-policy", "{}")),
+            "flows[3].response[0]",
+            "flows[3].post[0]",
+            Reason::UnknownPolicy("no-such-policy".to_owned()),
+        ),
+        (
+            Box::new(|flow| flow.request[0].action = Action::SharedPolicyGroup { id: "g".into() }),
+            "flows[3].request[0]",
+            "flows[3].pre[0]",
+            Reason::UnknownPolicy("shared-policy-group-policy".to_owned()),
+        ),
+        (
+            Box::new(|flow| flow.request[0].condition = Some(Template::new("{#true}"))),
+            "flows[3].request[0].condition",
+            "flows[3].pre[0].condition",
+            Reason::Condition,
+        ),
+        (
+            Box::new(|flow| flow.selectors.push(Selector::Condition(Template::new("true")))),
+            "flows[3].selectors[1].condition",
+            "flows[3].condition",
+            Reason::Condition,
+        ),
+        (
+            Box::new(|flow| flow.selectors = vec![Selector::Other("mcp".to_owned())]),
+            "flows[3].selectors[0]",
+            "flows[3]",
+            Reason::SelectorType("mcp".to_owned()),
+        ),
+        (
+            Box::new(|flow| {
+                flow.selectors[0] = self::flow(0, "/a.*", PathOperator::Equals, &[]).selectors[0].clone()
+            }),
+            "flows[3].selectors[0]",
+            "flows[3]",
+            Reason::FlowPath,
+        ),
+        (
+            Box::new(|flow| flow.request[0].action = policy("transform-headers", "7")),
+            "flows[3].request[0]",
+            "flows[3].pre[0]",
+            Reason::PolicyConfiguration {
+                policy: "transform-headers".to_owned(),
+                problem: "not the JSON that belongs here, at column 1".to_owned(),
+            },
+        ),
+    ];
+    for (break_it, v4, v2, reason) in cases {
+        let mut wrong = good();
+        break_it(&mut wrong);
+        let flows = [good(), wrong];
+        for (version, at) in [(DefinitionVersion::V4, v4), (DefinitionVersion::V2, v2)] {
+            let refusal =
+                Level::compile(&flows, FlowMode::Default, &Registry::builtin(), version, &At::root("flows"))
+                    .expect_err("refused");
+            assert_eq!((refusal.at.as_str(), &refusal.reason), (at, &reason));
+        }
+    }
 }
 
 #[test]
@@ -135,10 +200,10 @@ fn a_failing_step_ends_the_level() {
     }
     let mut registry = Registry::builtin();
     registry.add("fails", |_| Ok(Box::new(Fails)));
-    let mut first = flow("/", PathOperator::StartsWith, &[]);
-    first.request[0].policy = "fails".into();
-    let flows = [first, flow("/", PathOperator::StartsWith, &[])];
-    let level = Level::compile(&flows, FlowMode::Default, &registry, "flows").expect("known policies");
+    let mut first = flow(0, "/", PathOperator::StartsWith, &[]);
+    first.request[0].action = policy("fails", "null");
+    let flows = [first, flow(1, "/", PathOperator::StartsWith, &[])];
+    let level = compile(&flows, FlowMode::Default, &registry).expect("known policies");
     let mut headers = HeaderMap::new();
     let mut selection = Selection::default();
     let mut view =
