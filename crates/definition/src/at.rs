@@ -31,11 +31,13 @@ impl<'a> At<'a> {
     }
 
     /// A member of the object that stands here.
+    #[must_use]
     pub const fn member(&'a self, name: &'a str) -> Self {
         Self { parent: Some(self), step: Step::Member(name) }
     }
 
     /// An element of the array that stands here.
+    #[must_use]
     pub const fn element(&'a self, index: usize) -> Self {
         Self { parent: Some(self), step: Step::Element(index) }
     }

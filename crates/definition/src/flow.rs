@@ -88,6 +88,16 @@ pub struct Step {
     pub action: Action,
 }
 
+impl Step {
+    /// Id of the policy that it runs, if it runs one.
+    pub fn policy(&self) -> Option<&str> {
+        match &self.action {
+            Action::Policy { id, .. } => Some(id),
+            Action::SharedPolicyGroup { .. } => None,
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Clone, Debug)]
 pub enum Action {

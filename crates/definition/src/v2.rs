@@ -11,7 +11,7 @@ use crate::api::json::{PropertyJson, properties};
 use crate::cors::json::{CorsJson, cors};
 use crate::failover::{V2Failover, v2_failover};
 use crate::flow::json::{V2Flow, flow_mode, v2_flows};
-use crate::health_check::json::{V2HealthCheck, v2_health_check};
+use crate::health_check::json::v2_health_check;
 use crate::json::{self, Items, Pairs, Text};
 use crate::listener::{context_path, distinct, host};
 use crate::plan::json::{in_chain_order, is_served, security};
@@ -19,8 +19,8 @@ use crate::refusal::{Reason, Refusal, excerpt};
 use crate::response_template::{TemplatesJson, response_templates};
 use crate::service::{ResourceJson, ServiceJson, resources, service};
 use crate::{
-    Api, At, Configuration, ContextPath, DefinitionVersion, EndpointGroup, ExecutionMode, Limitation,
-    NodeContext, NotHere, Plan, Read, Template,
+    Api, At, Configuration, ContextPath, DefinitionVersion, EndpointGroup, ExecutionMode, NodeContext,
+    NotHere, Plan, Read, Template,
 };
 
 mod groups;
@@ -107,28 +107,18 @@ pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Ref
     let mut limitations = Vec::new();
     let services = definition.services.unwrap_or_default();
     let at_services = At::root("services");
-    let health_check = services.health_check.and_then(|text| {
-        let at = at_services.member("health-check");
-        match json::parse::<V2HealthCheck<'_>>(text.get(), &at) {
-            Ok(json) => json.is_on().then(|| v2_health_check(json, &at, &mut limitations)).flatten(),
-            Err(_) => {
-                limitations.push(Limitation::HealthCheckLeftOut { at: at.to_string() });
-                None
-            }
-        }
-    });
+    let health_check = services
+        .health_check
+        .and_then(|text| v2_health_check(text.get(), &at_services.member("health-check"), &mut limitations));
     let at_proxy = At::root("proxy");
     let at_groups = at_proxy.member("groups");
     let mut read_group =
         |group, at: &At<'_>| groups::read(group, health_check.as_ref(), node, at, &mut limitations);
-    let groups = match proxy.endpoints {
-        Some(endpoints) => vec![read_group(groups::Group::of(endpoints), &at_proxy)?],
-        None => {
-            let written = proxy.groups.unwrap_or_default().into_iter().enumerate();
-            written
-                .map(|(index, json)| read_group(json, &at_groups.element(index)))
-                .collect::<Result<_, _>>()?
-        }
+    let groups = if let Some(endpoints) = proxy.endpoints {
+        vec![read_group(groups::Group::of(endpoints), &at_proxy)?]
+    } else {
+        let written = proxy.groups.unwrap_or_default().into_iter().enumerate();
+        written.map(|(index, json)| read_group(json, &at_groups.element(index))).collect::<Result<_, _>>()?
     };
     distinct_names(&groups)?;
     Ok(Read::Serve(Box::new(Api {

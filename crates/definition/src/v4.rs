@@ -114,8 +114,8 @@ struct SecurityJson<'a> {
     configuration: Option<&'a RawValue>,
 }
 
-/// Reads a V4 definition of type proxy.
-pub(crate) fn read(payload: &ApiPayload, node: &NodeContext) -> Result<Read, Refusal> {
+/// Reads a V4 definition of type proxy; of a `member` of a product also without plans and with other tags.
+pub(crate) fn read(payload: &ApiPayload, node: &NodeContext, member: bool) -> Result<Read, Refusal> {
     let definition: Definition<'_> = json::parse(payload.definition.get(), &At::WHOLE)?;
     let tags = Text::all(definition.tags);
     if !member && !node.accepts(&tags) {

@@ -120,7 +120,7 @@ fn v4_selectors(selectors: Option<Vec<V4Selector<'_>>>, at: &At<'_>) -> Result<V
         } else if kept.iter().any(|other| matches!(other, Selector::Http(_))) {
             return Err(at.refuse(Reason::Duplicate("http".to_owned())));
         } else {
-            kept.push(Selector::Http(http_selector(json.path, json.path_operator, json.methods)));
+            kept.push(Selector::Http(http_selector(json.path, json.path_operator.as_ref(), json.methods)));
         }
     }
     Ok(kept)
@@ -161,7 +161,7 @@ fn v2_flows_if(
         }
         let at = at.element(index);
         let (path, operator) = flow.path_operator.map_or((None, None), |both| (both.path, both.operator));
-        let mut selectors = vec![Selector::Http(http_selector(path, operator, flow.methods))];
+        let mut selectors = vec![Selector::Http(http_selector(path, operator.as_ref(), flow.methods))];
         selectors.extend(condition(flow.condition).map(Selector::Condition));
         kept.push(Flow {
             index,
@@ -177,12 +177,11 @@ fn v2_flows_if(
 
 fn http_selector(
     path: Option<Text<'_>>,
-    operator: Option<Text<'_>>,
+    operator: Option<&Text<'_>>,
     methods: Option<Vec<Text<'_>>>,
 ) -> HttpSelector {
     // An unknown operator is STARTS_WITH, as in the original (`data-plane.md` section 1.1).
-    let operator =
-        if Text::is(operator.as_ref(), "equals") { PathOperator::Equals } else { PathOperator::StartsWith };
+    let operator = if Text::is(operator, "equals") { PathOperator::Equals } else { PathOperator::StartsWith };
     let methods = methods.unwrap_or_default();
     HttpSelector {
         path: Text::or(path, "/").into(),

@@ -12,7 +12,7 @@ use super::{HealthCheck, Probe};
 use crate::connection::json::{HeaderJson, headers};
 use crate::json::{self, Flag, Number, Pairs, Text};
 use crate::refusal::{Reason, Refusal};
-use crate::{At, Limitation, Template, label};
+use crate::{At, Configuration, Limitation, Template, label};
 
 /// A V4 health-check service.
 #[derive(Deserialize)]
@@ -49,7 +49,7 @@ struct V4Configuration<'a> {
 
 /// A V2 health-check service, of the API or of an endpoint.
 #[derive(Deserialize)]
-pub(crate) struct V2HealthCheck<'a> {
+struct V2HealthCheck<'a> {
     enabled: Option<Flag>,
     inherit: Option<Flag>,
     #[serde(borrow)]
@@ -62,13 +62,8 @@ pub(crate) struct V2HealthCheck<'a> {
 
 impl V2HealthCheck<'_> {
     /// Whether it is switched on.
-    pub(crate) fn is_on(&self) -> bool {
+    fn is_on(&self) -> bool {
         Flag::or(self.enabled, true)
-    }
-
-    /// Whether an endpoint takes the API's instead of its own.
-    pub(crate) fn inherits(&self) -> bool {
-        Flag::or(self.inherit, true)
     }
 }
 
@@ -103,13 +98,10 @@ fn or_left_out(
     at: &At<'_>,
     limitations: &mut Vec<Limitation>,
 ) -> Option<Arc<HealthCheck>> {
-    match read {
-        Ok(check) => Some(Arc::new(check)),
-        Err(_) => {
-            limitations.push(Limitation::HealthCheckLeftOut { at: at.to_string() });
-            None
-        }
+    if read.is_err() {
+        limitations.push(Limitation::HealthCheckLeftOut { at: at.to_string() });
     }
+    read.ok().map(Arc::new)
 }
 
 /// The check of a V4 service, if it is switched on.
@@ -126,12 +118,8 @@ fn v4(json: &V4HealthCheck<'_>, at: &At<'_>) -> Result<HealthCheck, Refusal> {
     if !label::is(kind, "httphealthcheck") {
         return Err(at.refuse(Reason::Missing("type")));
     }
-    let text = json.configuration.map(RawValue::get).unwrap_or("null");
-    // Like every configuration it may be a string that holds JSON.
-    let within = if text.starts_with('"') { json::parse::<String>(text, at)? } else { String::new() };
-    let text = if text.starts_with('"') { within.as_str() } else { text };
-    let text = if text.trim().is_empty() { "null" } else { text };
-    let json: Option<V4Configuration<'_>> = json::parse(text, at)?;
+    let configuration = Configuration::unwrapped(json.configuration, at)?;
+    let json: Option<V4Configuration<'_>> = json::parse(configuration.as_str(), at)?;
     let json = json.unwrap_or_default();
     let assertion = Text::filled(json.assertion).unwrap_or("{#response.status == 200}".into());
     Ok(HealthCheck {
@@ -149,13 +137,30 @@ fn v4(json: &V4HealthCheck<'_>, at: &At<'_>) -> Result<HealthCheck, Refusal> {
     })
 }
 
-/// The check of a V2 service.
+/// The check of a V2 API, if it is switched on.
 pub(crate) fn v2_health_check(
-    json: V2HealthCheck<'_>,
+    text: &str,
     at: &At<'_>,
     limitations: &mut Vec<Limitation>,
 ) -> Option<Arc<HealthCheck>> {
-    or_left_out(v2(json, at), at, limitations)
+    let read = json::parse::<V2HealthCheck<'_>>(text, at)
+        .and_then(|json| if json.is_on() { v2(json, at).map(Some) } else { Ok(None) });
+    or_left_out(read.transpose()?, at, limitations)
+}
+
+/// The check of a V2 endpoint: none, its own, or the API's.
+pub(crate) fn v2_endpoint_health_check(
+    text: &str,
+    of_api: Option<&Arc<HealthCheck>>,
+    at: &At<'_>,
+    limitations: &mut Vec<Limitation>,
+) -> Option<Arc<HealthCheck>> {
+    match json::parse::<V2HealthCheck<'_>>(text, at) {
+        Ok(json) if !json.is_on() => None,
+        Ok(json) if Flag::or(json.inherit, true) => of_api.cloned(),
+        Ok(json) => or_left_out(v2(json, at), at, limitations),
+        Err(refusal) => or_left_out(Err(refusal), at, limitations),
+    }
 }
 
 fn v2(json: V2HealthCheck<'_>, at: &At<'_>) -> Result<HealthCheck, Refusal> {

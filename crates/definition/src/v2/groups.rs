@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use super::Services;
 use crate::connection::json::{HeaderJson, HttpJson, ProxyJson, SettingsJson, settings};
 use crate::endpoint::json::{load_balancing, target, weight};
-use crate::health_check::json::{V2HealthCheck, v2_health_check};
-use crate::json::{self, Flag, Number, Pairs, Text};
+use crate::health_check::json::v2_endpoint_health_check;
+use crate::json::{Flag, Number, Pairs, Text};
 use crate::limitation::Limitation;
 use crate::refusal::{Reason, Refusal, excerpt};
 use crate::service::service;
@@ -60,7 +60,6 @@ pub(super) struct EndpointJson<'a> {
     tenant: Option<Text<'a>>,
     tenants: Option<Vec<Text<'a>>>,
     inherit: Option<Flag>,
-    /// Old definitions have a plain boolean here.
     healthcheck: Option<&'a RawValue>,
     http: Option<HttpJson<'a>>,
     proxy: Option<ProxyJson<'a>>,
@@ -162,8 +161,14 @@ fn endpoint(
         };
         Arc::new(settings(own, DefinitionVersion::V2, at)?)
     };
-    let health_check =
-        if secondary { None } else { health_check(json.healthcheck, inherited, at, limitations) };
+    // Old definitions have a plain boolean here, which says nothing.
+    let health_check = match json.healthcheck.map(RawValue::get).filter(|text| text.starts_with('{')) {
+        _ if secondary => None,
+        Some(own) => {
+            v2_endpoint_health_check(own, inherited.health_check, &at.member("healthcheck"), limitations)
+        }
+        None => inherited.health_check.cloned(),
+    };
     Ok(Some(Endpoint {
         index,
         name: name.0.into(),
@@ -174,25 +179,4 @@ fn endpoint(
         health_check,
         connection,
     }))
-}
-
-/// The endpoint's own check, the API's, or none.
-fn health_check(
-    own: Option<&RawValue>,
-    inherited: &Inherited<'_, '_>,
-    at: &At<'_>,
-    limitations: &mut Vec<Limitation>,
-) -> Option<Arc<HealthCheck>> {
-    let of_api = || inherited.health_check.cloned();
-    let Some(text) = own.map(RawValue::get).filter(|text| text.starts_with('{')) else { return of_api() };
-    let at = at.member("healthcheck");
-    match json::parse::<V2HealthCheck<'_>>(text, &at) {
-        Ok(json) if !json.is_on() => None,
-        Ok(json) if json.inherits() => of_api(),
-        Ok(json) => v2_health_check(json, &at, limitations),
-        Err(_) => {
-            limitations.push(Limitation::HealthCheckLeftOut { at: at.to_string() });
-            None
-        }
-    }
 }

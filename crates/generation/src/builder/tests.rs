@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use zonegate_definition::{Api, Reason, Refusal};
+use zonegate_definition::{Api, Reason, Refusal, Security};
 use zonegate_model::{Digests, Kind, Row, RowKey};
 
 use super::{Builder, Committed, Settings};
@@ -15,7 +15,8 @@ mod equality;
 mod guarantees;
 mod places;
 
-/// Compiles an API to a text: its name, and the names of its organization's flows. Refuses a policy named `unknown`.
+/// Compiles an API to a text: its name, and the names of its organization's flows. Refuses a policy named `unknown`, and
+/// plans of type JWT.
 struct Texts;
 
 impl Compile for Texts {
@@ -25,9 +26,13 @@ impl Compile for Texts {
         let platform = surroundings.organization.map(|organization| &organization.flows);
         let flows = api.flows.iter().chain(platform.into_iter().flatten());
         for step in flows.clone().flat_map(|flow| &flow.request) {
-            if &*step.policy == "unknown" {
+            if step.policy() == Some("unknown") {
                 return Err(Refusal::new(Reason::UnknownPolicy("unknown".to_owned()), "flows"));
             }
+        }
+        if let Some(plan) = api.plans.iter().find(|plan| matches!(plan.security, Security::Jwt(_))) {
+            let reason = Reason::PlanSecurity(plan.security.label().to_owned());
+            return Err(Refusal::new(reason, "plans"));
         }
         let names: Vec<&str> = flows.filter_map(|flow| flow.name.as_deref()).collect();
         Ok(format!("{} [{}]", api.name, names.join(" ")))

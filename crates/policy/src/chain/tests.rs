@@ -126,8 +126,9 @@ fn the_best_match_is_chosen_by_the_table_of_the_original() {
 
 #[test]
 fn s3_what_cannot_be_run_refuses_the_whole_level_and_says_where() {
+    type Case = (Box<dyn Fn(&mut Flow)>, &'static str, &'static str, Reason);
     let good = || flow(3, "/", PathOperator::StartsWith, &[]);
-    let cases: [(Box<dyn Fn(&mut Flow)>, &str, &str, Reason); 7] = [
+    let cases: [Case; 7] = [
         (
             Box::new(|flow| flow.response[0].action = policy("no-such-policy", "{}")),
             "flows[3].response[0]",
@@ -160,7 +161,7 @@ fn s3_what_cannot_be_run_refuses_the_whole_level_and_says_where() {
         ),
         (
             Box::new(|flow| {
-                flow.selectors[0] = self::flow(0, "/a.*", PathOperator::Equals, &[]).selectors[0].clone()
+                flow.selectors = self::flow(0, "/a.*", PathOperator::Equals, &[]).selectors;
             }),
             "flows[3].selectors[0]",
             "flows[3]",

@@ -9,6 +9,7 @@ use zonegate_generation::Surroundings;
 
 use super::*;
 
+mod golden;
 mod v2;
 mod v4;
 
