@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal, excerpt};
 
 /// A place in a definition, as a chain of steps from its root. Costs nothing to make; its text is the JSON path, for
 /// example `plans[1].security`.
@@ -60,8 +60,13 @@ impl fmt::Display for At<'_> {
         }
         match self.step {
             Step::Whole => Ok(()),
-            Step::Member(name) if parent.is_some() => write!(f, ".{name}"),
-            Step::Member(name) => f.write_str(name),
+            Step::Member(name) => {
+                if parent.is_some() {
+                    f.write_str(".")?;
+                }
+                // Some are keys of the definition's own choice.
+                f.write_str(&excerpt(name))
+            }
             Step::Element(index) => write!(f, "[{index}]"),
         }
     }
@@ -78,6 +83,8 @@ mod tests {
         assert_eq!(plan.member("security").to_string(), "plans[1].security");
         assert_eq!(At::root("plans").to_string(), plans.to_string());
         assert_eq!(At::WHOLE.to_string(), "");
+        let long = "x".repeat(100);
+        assert!(plans.member(&long).to_string().len() < 80, "names are shortened");
         assert_eq!(At::WHOLE.refuse(Reason::Missing("id")).to_string(), "`id` is missing");
     }
 }

@@ -18,11 +18,17 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, at: &At<'_>) -> Resul
         // Only a text that fails is read again, with its path recorded.
         let deserializer = &mut serde_json::Deserializer::from_str(text);
         let within = match serde_path_to_error::deserialize::<_, T>(deserializer) {
-            Err(error) => error.path().to_string(),
+            Err(error) => shortened(&error.path().to_string()),
             Ok(_) => ".".to_owned(),
         };
         Refusal::new(Reason::Malformed(problem), join(&at.to_string(), &within))
     })
+}
+
+/// A path that may go through keys of the definition's own choice, short enough for a message.
+fn shortened(path: &str) -> String {
+    const LONGEST: usize = 256;
+    path.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// One path within another; `.` is the place itself.

@@ -1,7 +1,9 @@
 //! Rows of the zone store that hold definitions. What is served is whole: an id, a place, a plan (S3).
 
-use zonegate_definition::{NodeContext, Read, name_of, read_api, read_organization};
-use zonegate_payload::{ApiPayload, OrganizationPayload};
+use zonegate_definition::{
+    NodeContext, Read, name_of, read_api, read_api_product, read_organization, read_shared_policy_group,
+};
+use zonegate_payload::{ApiPayload, ApiProductPayload, OrganizationPayload, SharedPolicyGroupPayload};
 
 pub(super) fn run(bytes: &[u8]) {
     let text = super::text(bytes);
@@ -22,5 +24,13 @@ pub(super) fn run(bytes: &[u8]) {
     }
     if let Ok(payload) = serde_json::from_str::<OrganizationPayload>(&text) {
         let _ = read_organization(&payload, &node);
+    }
+    if let Ok(payload) = serde_json::from_str::<ApiProductPayload>(&text)
+        && let Ok(Read::Serve(product)) = read_api_product(&payload, &node)
+    {
+        assert!(!product.id.is_empty() && !product.plans.is_empty(), "a product without id or plan");
+    }
+    if let Ok(payload) = serde_json::from_str::<SharedPolicyGroupPayload>(&text) {
+        let _ = read_shared_policy_group(&payload);
     }
 }

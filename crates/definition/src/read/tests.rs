@@ -383,6 +383,22 @@ fn l3_debug_output_and_messages_hold_no_secret() {
 }
 
 #[test]
+fn l1_a_refusal_is_short_whatever_names_the_definition_has() {
+    let long = "n\u{7}".repeat(5_000);
+    for definition in [
+        with(v4(), "responseTemplates", json!({ &long: { &long: { "status": 1 } } })),
+        with(v4(), "responseTemplates", json!({ &long: { &long: 1 } })),
+        with(v4(), "plans", json!({ &long: 1 })),
+        with(v4(), "type", json!(long)),
+        with(v4(), "resources", json!([{ "name": long, "enabled": true }])),
+        with(v2(), "proxy/groups/0/endpoints/0/type", json!(long)),
+    ] {
+        let refusal = read(&definition).expect_err("refused").to_string();
+        assert!(refusal.len() < 1_000 && !refusal.contains(char::is_control), "{refusal}");
+    }
+}
+
+#[test]
 fn l1_a_huge_or_deep_definition_is_refused() {
     let huge = payload(&format!(r#"{{"id":"{}"}}"#, "x".repeat(MAX_DEFINITION_BYTES)));
     let refusal = read_api(&huge, &NodeContext::default()).expect_err("too large");
