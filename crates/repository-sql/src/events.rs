@@ -45,7 +45,7 @@ impl SqlSession {
         let read = self
             .connection
             .fetch(DOING, &statements.event_records, vec![Argument::ids(ids)], |row| {
-                let Ok(kind) = row.required(1)?.parse::<EventType>() else { return Ok(None) };
+                let Ok(kind) = row.filled(1)?.parse::<EventType>() else { return Ok(None) };
                 let Some(updated) = row.time(3)? else { return Ok(None) };
                 let created = row.time(2)?;
                 Ok(Some((row.required(0)?, kind, created, updated, row.payload(4, 5)?)))
@@ -54,7 +54,7 @@ impl SqlSession {
         let pairs = self
             .connection
             .fetch(DOING, &statements.event_properties, vec![Argument::ids(ids)], |row| {
-                Ok((row.required(0)?, row.required(1)?, row.text(2)?.unwrap_or_default()))
+                Ok((row.required(0)?, row.filled(1)?, row.filled(2)?))
             })
             .await?;
         let mut properties: HashMap<String, BTreeMap<String, String>> = HashMap::new();
@@ -97,7 +97,7 @@ pub(crate) fn page_of_index(listed: Vec<Listed<Stored>>) -> IndexPage<Stored> {
 }
 
 fn head(row: &dyn Columns) -> Result<Option<Head<Stored>>, sqlx::Error> {
-    let (Ok(kind), Some(updated)) = (row.required(1)?.parse(), row.time(2)?) else { return Ok(None) };
+    let (Ok(kind), Some(updated)) = (row.filled(1)?.parse(), row.time(2)?) else { return Ok(None) };
     let bytes = row.number(3)?.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
     Ok(Some(Head { id: row.required(0)?.into(), kind, updated, bytes }))
 }

@@ -72,7 +72,7 @@ impl SqlSession {
                 key: row.required(0)?.into(),
                 subscription: row.required(1)?.into(),
                 scope: scope(row, 2)?,
-                plan: row.required(5)?.into(),
+                plan: row.filled(5)?.into(),
                 status: SubscriptionStatus::from(row.text(6)?.as_deref().unwrap_or_default()),
             })
         });
@@ -109,13 +109,15 @@ impl SqlSession {
 }
 
 fn key(row: &dyn Columns, zone: ColumnZone) -> Result<Key<Stored>, sqlx::Error> {
+    let secret = row.text(1)?;
     let record = KeyRecord {
         id: row.required(0)?.into(),
-        key: row.required(1)?,
         application: row.text(2)?,
         expire_at: row.time(3)?.map(|time| zone.millis(time.local)),
-        revoked: row.flag(4)?,
+        // One without a secret must match nothing.
+        revoked: row.flag(4)? || secret.as_deref().is_none_or(str::is_empty),
         paused: row.flag(5)?,
+        key: secret.unwrap_or_default(),
     };
     Ok(Key { record: Arc::new(record), updated: row.time(6)? })
 }

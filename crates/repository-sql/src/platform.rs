@@ -15,7 +15,7 @@ impl SqlSession {
             environments: self
                 .connection
                 .fetch(doing, &statements.environments, Vec::new(), |row| {
-                    Ok((row.required(0)?.into(), row.required(1)?.into()))
+                    Ok((row.required(0)?.into(), row.filled(1)?.into()))
                 })
                 .await?,
             ..Tables::default()
@@ -27,7 +27,7 @@ impl SqlSession {
             if let Some(sql) = statement {
                 let pairs = self
                     .connection
-                    .fetch(doing, sql, Vec::new(), |row| Ok((row.required(0)?, row.required(1)?)));
+                    .fetch(doing, sql, Vec::new(), |row| Ok((row.required(0)?, row.filled(1)?)));
                 *hrids = pairs.await?;
             }
         }
@@ -51,7 +51,7 @@ impl SqlSession {
         let mut arguments = slice_arguments(slice);
         arguments.extend(selection.map(|selection| Argument::ids(&selection.organizations)));
         let licenses = self.connection.fetch("reading licences", sql, arguments, |row| {
-            let (organization, text) = (row.required(0)?.into(), row.required(1)?);
+            let (organization, text) = (row.required(0)?.into(), row.filled(1)?);
             Ok(row.time(2)?.map(|updated| License { organization, text, updated }))
         });
         Ok(licenses.await?.into_iter().flatten().collect())
@@ -69,10 +69,10 @@ impl SqlSession {
         let points = self.connection.fetch("reading access points", sql, arguments, |row| {
             let record = AccessPointRecord {
                 id: row.required(0)?.into(),
-                environment_id: row.required(1)?,
-                target: row.required(2)?,
-                host: row.required(3)?,
-                created: row.required(4)? == "CREATED",
+                environment_id: row.filled(1)?,
+                target: row.filled(2)?,
+                host: row.filled(3)?,
+                created: row.filled(4)? == "CREATED",
             };
             Ok(row.time(5)?.map(|updated| AccessPoint { record, updated }))
         });

@@ -13,27 +13,48 @@ use crate::failure;
 use crate::times::Written;
 use crate::value::{Argument, Columns};
 
-/// Tables that must be there, with the columns that must be in them.
-const REQUIRED: [(&str, &[&str]); 7] = [
-    ("events_latest", &["id", "type", "payload", "created_at", "updated_at"]),
-    ("events_latest_properties", &["event_id", "property_key", "property_value"]),
-    ("events_latest_environments", &["event_id", "environment_id"]),
-    ("subscriptions", &["id", "plan", "application", "status", "starting_at", "ending_at", "updated_at"]),
-    ("keys", &["id", "key", "revoked", "expire_at", "updated_at"]),
-    ("key_subscriptions", &["key_id", "subscription_id"]),
-    ("environments", &["id", "organization_id"]),
-];
+/// A table that is read.
+struct Table {
+    name: &'static str,
+    /// Columns that must be in it. Those of which it says so in `statements` may be missing.
+    columns: &'static [&'static str],
+    /// Since which version of APIM it is there, where that is known.
+    since: Option<&'static str>,
+    /// Whether nothing can be read without it.
+    needed: bool,
+}
 
-/// Tables that are read where they are.
-const OPTIONAL: [&str; 8] = [
-    "organizations",
-    "environment_hrids",
-    "organization_hrids",
-    "subscriptions_metadata",
-    "access_points",
-    "licenses",
-    "installation",
-    "events_latest_organizations",
+const fn needed(name: &'static str, columns: &'static [&'static str], since: Option<&'static str>) -> Table {
+    Table { name, columns, since, needed: true }
+}
+
+const fn read_if_there(
+    name: &'static str,
+    columns: &'static [&'static str],
+    since: Option<&'static str>,
+) -> Table {
+    Table { name, columns, since, needed: false }
+}
+
+/// All that are read.
+const TABLES: [Table; 13] = [
+    needed("events_latest", &["id", "type", "payload", "created_at", "updated_at"], Some("4.0")),
+    needed("events_latest_properties", &["event_id", "property_key", "property_value"], Some("4.0")),
+    needed("events_latest_environments", &["event_id", "environment_id"], Some("4.0")),
+    needed(
+        "subscriptions",
+        &["id", "plan", "application", "status", "starting_at", "ending_at", "updated_at"],
+        None,
+    ),
+    needed("keys", &["id", "key", "revoked", "expire_at", "updated_at"], Some("3.12")),
+    needed("key_subscriptions", &["key_id", "subscription_id"], Some("3.17")),
+    needed("environments", &["id", "organization_id"], None),
+    read_if_there("environment_hrids", &["environment_id", "hrid", "pos"], None),
+    read_if_there("organization_hrids", &["organization_id", "hrid", "pos"], None),
+    read_if_there("subscriptions_metadata", &["id", "subscription_id", "k", "v"], None),
+    read_if_there("access_points", &["id", "reference_type", "reference_id", "target", "host"], Some("4.2")),
+    read_if_there("licenses", &["reference_type", "reference_id", "license", "updated_at"], Some("4.3")),
+    read_if_there("installation", &["id", "created_at"], None),
 ];
 
 /// What is found of MariaDB's and MySQL's columns besides their names; see [`Dialect::Mysql`]. Whether times go through
@@ -60,7 +81,7 @@ impl Schema {
         prefix: &str,
         written: Written,
     ) -> Result<Self, RepositoryError> {
-        let tables = REQUIRED.iter().map(|(table, _)| *table).chain(OPTIONAL).collect::<Vec<_>>();
+        let tables = TABLES.each_ref().map(|table| table.name);
         let mut folded = false;
         // PostgreSQL folds names that are not quoted, and ours are not.
         let full = |table: &str| {
@@ -99,13 +120,14 @@ impl Schema {
         let full = |table: &str| if folded { full(table).to_lowercase() } else { full(table) };
         let tables = tables.iter().filter_map(|table| Some((*table, found.remove(&full(table))?))).collect();
         let schema = Self { tables, dialect };
-        for (table, columns) in REQUIRED {
-            if !schema.has_table(table) {
-                let missing = format!("there is no table `{}`", full(table));
-                return Err(failure::schema(database, &missing));
+        for table in &TABLES {
+            let (name, since) = (full(table.name), table.since.map_or_else(String::new, came_with));
+            if table.needed && !schema.has_table(table.name) {
+                return Err(failure::schema(database, &format!("there is no table `{name}`{since}")));
             }
-            if let Some(column) = columns.iter().find(|column| !schema.has(table, column)) {
-                let missing = format!("table `{}` has no column `{column}`", full(table));
+            let missing = table.columns.iter().find(|column| !schema.has(table.name, column));
+            if let Some(column) = missing.filter(|_| schema.has_table(table.name)) {
+                let missing = format!("table `{name}` has no column `{column}`{since}");
                 return Err(failure::schema(database, &missing));
             }
         }
@@ -126,6 +148,10 @@ impl Schema {
     pub(crate) fn has(&self, table: &str, column: &str) -> bool {
         self.tables.get(table).is_some_and(|columns| columns.contains(column))
     }
+}
+
+fn came_with(version: &str) -> String {
+    format!(", which came with APIM {version}")
 }
 
 const SQLITE: &str = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c

@@ -3,7 +3,7 @@
 use chrono::NaiveDateTime;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, ValueRef};
+use sqlx::{Row, TypeInfo, ValueRef};
 use zonegate_payload::convert::MAX_PAYLOAD;
 use zonegate_payload::record::EventText;
 
@@ -98,6 +98,11 @@ pub(crate) trait Columns {
         })
     }
 
+    /// A text that is always there, unless somebody changed the table by hand: empty where it is not.
+    fn filled(&self, index: usize) -> Result<String, sqlx::Error> {
+        Ok(self.text(index)?.unwrap_or_default())
+    }
+
     /// An event's payload: its length in one column, its text in another, null if too long.
     fn payload(&self, length: usize, text: usize) -> Result<EventText, sqlx::Error> {
         Ok(match self.number(length)? {
@@ -155,7 +160,10 @@ impl Columns for SqliteRow {
     }
 
     fn flag(&self, index: usize) -> Result<bool, sqlx::Error> {
-        Ok(self.try_get_unchecked::<Option<bool>, _>(index)?.unwrap_or(false))
+        // A column can hold anything here. What is neither yes nor no is yes: a key is then revoked or paused.
+        let value = self.try_get_raw(index)?;
+        let number = value.is_null() || value.type_info().name() == "INTEGER";
+        Ok(!number || self.try_get_unchecked::<Option<i64>, _>(index)?.is_some_and(|number| number != 0))
     }
 
     fn number(&self, index: usize) -> Result<Option<i64>, sqlx::Error> {

@@ -1,8 +1,9 @@
 //! The reader: settings, the database, and what is kept from one read to the next.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use zonegate_payload::PropertyCipher;
@@ -30,6 +31,8 @@ pub struct Repository<D: Database> {
     pub(crate) convert: convert::Settings,
     plans: Mutex<PlanMemory<Time<D>>>,
     members: Mutex<Members>,
+    /// Whether it was said that push subscriptions are not served.
+    push_reported: AtomicBool,
 }
 
 impl<D: Database> fmt::Debug for Repository<D> {
@@ -46,6 +49,8 @@ pub(crate) struct Run<'a, D: Database> {
     pub(crate) selection: Option<Arc<Selection>>,
     /// APIs whose membership in a product may have changed in this read.
     pub(crate) touched: RefCell<BTreeSet<Arc<str>>>,
+    /// Push subscriptions that were read.
+    pub(crate) pushing: Cell<usize>,
 }
 
 /// How a read ends early.
@@ -75,7 +80,14 @@ impl<D: Database> Repository<D> {
         settings.bulk.check()?;
         let cipher = PropertyCipher::new(&settings.encryption_secret)?;
         let convert = convert::Settings { tags: settings.tags.clone(), cipher };
-        Ok(Self { database, settings, convert, plans: Mutex::default(), members: Mutex::default() })
+        Ok(Self {
+            database,
+            settings,
+            convert,
+            plans: Mutex::default(),
+            members: Mutex::default(),
+            push_reported: AtomicBool::new(false),
+        })
     }
 
     /// Whether the database answers and has what is read. For a health probe.
@@ -100,13 +112,32 @@ impl<D: Database> Repository<D> {
         let mut session = self.database.open(afresh).await?;
         let places = Places::resolve(&session.places().await?, &self.settings.environments)?;
         let selection = places.selection().cloned();
-        Ok(Run { repository: self, session, places, selection, touched: RefCell::default() })
+        Ok(Run {
+            repository: self,
+            session,
+            places,
+            selection,
+            touched: RefCell::default(),
+            pushing: Cell::new(0),
+        })
+    }
+
+    /// Says once that there are push subscriptions. They are carried for APIM's gateways in the zone.
+    fn report_push(&self, subscriptions: usize) {
+        if subscriptions > 0 && !self.push_reported.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                subscriptions,
+                "there are push subscriptions; they are kept in the zone, but this gateway pushes no messages to \
+                 subscribers"
+            );
+        }
     }
 
     /// Keeps the connection of a read that ended well.
     fn finish(&self, ended: Result<Run<'_, D>, ReadEnd>) -> Result<(), RepositoryError> {
         match ended {
             Ok(run) => {
+                self.report_push(run.pushing.get());
                 self.database.keep(run.session);
                 Ok(())
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zonegate_model::{Kind, Row, RowKey};
 use zonegate_payload::convert::{self, Refusal, ServedPlans};
-use zonegate_payload::record::KeySubscription;
+use zonegate_payload::record::{KeySubscription, SubscriptionStatus};
 use zonegate_sync::port::{Change, RepositoryError, Stamp, StampedChange};
 
 use crate::port::{Database, Head, Key, Session, Subscription};
@@ -174,6 +174,10 @@ impl<D: Database> Run<'_, D> {
             });
         }
         let at = subscription.updated.as_ref().map(|time| self.session.millis(time));
+        let push = subscription.record.kind.as_deref() == Some("PUSH");
+        if push && plan_served && subscription.record.status == SubscriptionStatus::Accepted {
+            self.pushing.set(self.pushing.get() + 1);
+        }
         convert::subscription(subscription.record, scope, plan_served)
             .map(|row| row.recorded(recorded_at(at)))
             .map_err(|refusal| refused_by(&refusal))

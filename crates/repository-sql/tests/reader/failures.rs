@@ -33,11 +33,23 @@ async fn a_missing_table_or_column_is_named(world: World) {
     let error = failure(&world.settings).await;
     assert_eq!(error.failure, RepositoryFailure::Schema);
     assert!(error.message.contains("`keys` has no column `expire_at`"), "{error}");
-    world.writer.execute("DROP TABLE {p}key_subscriptions", &[]).await.unwrap();
-    world.writer.execute("DROP TABLE {p}keys", &[]).await.unwrap();
-    let error = failure(&world.settings).await;
-    assert_eq!(error.failure, RepositoryFailure::Schema);
-    assert!(error.message.contains("`keys`") && error.message.contains("management.jdbc.prefix"), "{error}");
+    // One that is read where it is must be as it should.
+    for (statement, said) in [
+        ("ALTER TABLE {p}licenses RENAME COLUMN license TO text", "`licenses` has no column `license`"),
+        ("DROP TABLE {p}key_subscriptions", "no table `key_subscriptions`, which came with APIM 3.17"),
+        ("DROP TABLE {p}keys", "no table `keys`"),
+        ("DROP TABLE {p}events_latest_properties", "no table `events_latest_properties`"),
+        ("DROP TABLE {p}events_latest", "no table `events_latest`, which came with APIM 4.0"),
+    ] {
+        world.writer.execute(statement, &[]).await.unwrap();
+        if statement.contains("licenses") {
+            world.writer.execute("ALTER TABLE {p}keys ADD COLUMN expire_at timestamp", &[]).await.unwrap();
+        }
+        let error = failure(&world.settings).await;
+        assert_eq!(error.failure, RepositoryFailure::Schema);
+        assert!(error.message.contains(said), "{statement}: {error}");
+        assert!(error.message.contains("management.jdbc.prefix"), "{error}");
+    }
 }
 
 async fn an_older_schema_is_read_without_what_it_lacks(world: World) {

@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod bad_input;
 mod changes;
 mod everything;
 mod failures;
