@@ -13,5 +13,6 @@ mod failures;
 mod golden;
 mod members;
 mod random;
+mod scope;
 mod transitions;
 mod world;
