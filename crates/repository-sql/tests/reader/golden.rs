@@ -59,14 +59,17 @@ fn recorded(file: &Path) -> BTreeMap<(String, String), Value> {
         .collect()
 }
 
-#[tokio::test]
-async fn c2_c3_what_apim_wrote_is_read_into_what_its_gateway_made_of_it() {
-    let Some(golden) = golden() else { return };
-    let world = World::empty_postgres("golden").await;
+/// APIM 4.11.25's records in a schema of PostgreSQL that APIM of this version made.
+async fn recorded_in_postgresql(golden: &Path, schema: &str, name: &str) -> World {
+    let world = World::empty_postgres(name).await;
     let Keep::Server(server) = world.keep.clone() else { unreachable!() };
-    for file in ["schema.sql", "data.sql"] {
-        server.execute_file(&world.name, &golden.join("4.11.25/postgresql").join(file)).unwrap();
-    }
+    server.execute_file(&world.name, &golden.join(schema).join("postgresql/schema.sql")).unwrap();
+    server.execute_file(&world.name, &golden.join("4.11.25/postgresql/data.sql")).unwrap();
+    world
+}
+
+/// What is read is what APIM's own gateway made of it.
+async fn reads_as_apims_gateway_did(golden: &Path, world: &World) {
     let read = world.read_all().await;
     assert_eq!(read.refused(), []);
     let ours: BTreeMap<(String, String), Value> = read
@@ -100,12 +103,61 @@ async fn c2_c3_what_apim_wrote_is_read_into_what_its_gateway_made_of_it() {
     }
 }
 
+/// Copies the rows of every table that the target has.
+async fn copy(from: &World, to: &World) {
+    let (Keep::Server(source), Keep::Mariadb(target)) = (&from.keep, &to.keep) else { unreachable!() };
+    for table in target.execute(&to.name, "SHOW TABLES").unwrap().lines() {
+        to.writer.execute(&format!("DELETE FROM {{p}}{table}"), &[]).await.unwrap();
+        let columns = target.execute(
+            &to.name,
+            &format!("SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = '{table}'"),
+        );
+        let columns = columns.unwrap();
+        let rows = source.execute(&from.name, &format!("SELECT json_agg(t) FROM public.{table} t")).unwrap();
+        for row in serde_json::from_str::<Vec<Value>>(&rows).unwrap_or_default() {
+            let mut texts = Vec::new();
+            let mut values = Vec::new();
+            for column in columns.lines() {
+                values.push(match &row[column] {
+                    Value::String(text) => {
+                        texts.push(text.clone());
+                        format!("${}", texts.len())
+                    }
+                    other => other.to_string(),
+                });
+            }
+            let names = columns.lines().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(",");
+            let insert = format!("INSERT INTO {{p}}{table} ({names}) VALUES ({})", values.join(","));
+            let texts = texts.iter().map(String::as_str).collect::<Vec<_>>();
+            to.writer.execute(&insert, &texts).await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
-async fn c2_the_schema_of_apim_4_12_is_read_too() {
+async fn c2_c3_what_apim_wrote_is_read_into_what_its_gateway_made_of_it() {
     let Some(golden) = golden() else { return };
-    let world = World::empty_postgres("golden_4_12").await;
-    let Keep::Server(server) = world.keep.clone() else { unreachable!() };
-    server.execute_file(&world.name, &golden.join("4.12.12/postgresql/schema.sql")).unwrap();
-    assert!(world.read_all().await.changes.is_empty());
-    assert!(crate::world::read_changes(&world.reader()).await.changes.is_empty());
+    let world = recorded_in_postgresql(&golden, "4.11.25", "golden").await;
+    reads_as_apims_gateway_did(&golden, &world).await;
+}
+
+#[tokio::test]
+async fn c2_c3_the_same_rows_in_mariadb_are_read_into_the_same() {
+    let Some(golden) = golden() else { return };
+    let world = World::mariadb("golden").await;
+    copy(&recorded_in_postgresql(&golden, "4.11.25", "golden_source").await, &world).await;
+    reads_as_apims_gateway_did(&golden, &world).await;
+}
+
+#[tokio::test]
+async fn c2_the_schema_of_apim_4_12_is_read_too_empty_and_with_the_records_of_4_11() {
+    let Some(golden) = golden() else { return };
+    let empty = World::empty_postgres("golden_4_12").await;
+    let Keep::Server(server) = empty.keep.clone() else { unreachable!() };
+    server.execute_file(&empty.name, &golden.join("4.12.12/postgresql/schema.sql")).unwrap();
+    assert!(empty.read_all().await.changes.is_empty());
+    assert!(crate::world::read_changes(&empty.reader()).await.changes.is_empty());
+
+    let world = recorded_in_postgresql(&golden, "4.12.12", "golden_4_12_filled").await;
+    reads_as_apims_gateway_did(&golden, &world).await;
 }

@@ -11,6 +11,8 @@ mod changes;
 mod everything;
 mod failures;
 mod golden;
+mod ids;
+mod mariadb;
 mod members;
 mod random;
 mod scope;

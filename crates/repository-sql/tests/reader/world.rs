@@ -41,7 +41,6 @@ fn mariadb_server() -> Arc<Mariadb> {
 #[derive(Clone)]
 pub(crate) enum Keep {
     Server(Arc<Postgres>),
-    #[expect(dead_code, reason = "held for its drop")]
     Mariadb(Arc<Mariadb>),
     #[expect(dead_code, reason = "held for its drop")]
     Folder(Arc<RunFolder>),
