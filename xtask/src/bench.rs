@@ -32,10 +32,20 @@ pub(crate) enum Row {
     P2,
     /// A change is served by every secondary
     P3,
+    /// Processor time of one changed API, with many APIs and with few
+    P4,
+    /// Memory for each subscription with its key
+    P5,
     /// Proxy against nginx
     P6,
+    /// Start of a gateway to ready, from the zone store
+    P7,
     /// Takeover after the loss of the primary
     P8,
+    /// Queries to the management repository, by the number of gateways
+    P9,
+    /// A full state from the management repository
+    P10,
     /// All of them
     All,
 }
@@ -44,7 +54,7 @@ impl Row {
     /// The rows that it stands for.
     fn each(self) -> Vec<Self> {
         match self {
-            Self::All => vec![Self::P1, Self::P2, Self::P3, Self::P6, Self::P8],
+            Self::All => ROWS.to_vec(),
             row => vec![row],
         }
     }
@@ -55,8 +65,13 @@ impl Row {
             Self::P1 => "P1",
             Self::P2 => "P2",
             Self::P3 => "P3",
+            Self::P4 => "P4",
+            Self::P5 => "P5",
             Self::P6 => "P6",
+            Self::P7 => "P7",
             Self::P8 => "P8",
+            Self::P9 => "P9",
+            Self::P10 => "P10",
             Self::All => "all",
         }
     }
@@ -67,17 +82,36 @@ impl Row {
             Self::P1 => "publish a full state",
             Self::P2 => "read it cold",
             Self::P3 => "a change to 50 secondaries",
+            Self::P4 => "one change, many APIs",
+            Self::P5 => "memory",
             Self::P6 => "proxy against nginx",
+            Self::P7 => "start to ready",
             Self::P8 => "loss of the primary",
+            Self::P9 => "queries with 50 gateways",
+            Self::P10 => "read the repository",
             Self::All => "",
         }
     }
 
     /// Whether it needs the gateway's binary.
     fn needs_gateway(self) -> bool {
-        matches!(self, Self::P6 | Self::P8)
+        matches!(self, Self::P5 | Self::P6 | Self::P7 | Self::P8 | Self::P9 | Self::P10)
+    }
+
+    /// Whether it needs Redis with its search module.
+    fn needs_redis(self) -> bool {
+        !matches!(self, Self::P4 | Self::P6)
+    }
+
+    /// Whether it needs PostgreSQL.
+    fn needs_postgresql(self) -> bool {
+        matches!(self, Self::P9 | Self::P10)
     }
 }
+
+/// All rows, in order.
+const ROWS: [Row; 10] =
+    [Row::P1, Row::P2, Row::P3, Row::P4, Row::P5, Row::P6, Row::P7, Row::P8, Row::P9, Row::P10];
 
 /// How the outcome is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,6 +127,8 @@ pub(crate) enum Output {
 pub(crate) enum Quickness {
     /// Those that count.
     Full,
+    /// The largest that the targets name, where that takes long: 100,000 APIs with 1,000,000 subscriptions and keys for P10.
+    Large,
     /// Small: to see that it works.
     Quick,
 }
@@ -106,6 +142,9 @@ pub(crate) struct Options {
     /// Small sizes and few rounds: to see that it works
     #[arg(long)]
     pub(crate) quick: bool,
+    /// P10 with 100,000 APIs and 1,000,000 subscriptions and keys, instead of a tenth of that
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) large: bool,
     /// How to print the outcome
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) output: Output,
@@ -118,7 +157,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let rows = options.row.each();
     let needs_gateway = rows.iter().any(|row| row.needs_gateway());
-    let quickness = if options.quick { Quickness::Quick } else { Quickness::Full };
+    let quickness = match (options.quick, options.large) {
+        (true, _) => Quickness::Quick,
+        (false, true) => Quickness::Large,
+        (false, false) => Quickness::Full,
+    };
     let count = 2 + usize::from(needs_gateway) + rows.len();
     let mut steps = match options.output {
         Output::Table => Steps::new(count),
@@ -163,8 +206,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
 fn servers(step: &Reporter, rows: &[Row]) -> Result<String, install::InstallError> {
     let tell = |what: &str| step.tell(what);
-    if rows.iter().any(|row| *row != Row::P6) {
+    if rows.iter().any(|row| row.needs_redis()) {
         install::redis_stack(&tell)?;
+    }
+    if rows.iter().any(|row| row.needs_postgresql()) {
+        install::postgresql(&tell)?;
     }
     if rows.contains(&Row::P6) {
         install::nginx(&tell)?;
@@ -183,8 +229,10 @@ fn measure(
 ) -> Result<Outcome, String> {
     let mut command = Command::new(measurer);
     command.args(["measure", &row.name().to_lowercase()]);
-    if quickness == Quickness::Quick {
-        command.arg("--quick");
+    match quickness {
+        Quickness::Quick => drop(command.arg("--quick")),
+        Quickness::Large => drop(command.arg("--large")),
+        Quickness::Full => {}
     }
     if let Some(gateway) = gateway {
         command.arg("--gateway").arg(gateway);

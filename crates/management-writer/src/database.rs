@@ -129,6 +129,14 @@ impl Database {
         })
     }
 
+    /// Lets the database look at how large its tables are, as it does by itself after a while.
+    pub(crate) async fn gather_statistics(&self) -> Result<(), WriteError> {
+        if let Pool::Postgres(pool) = &self.pool {
+            pool.execute("ANALYZE").await?;
+        }
+        Ok(())
+    }
+
     /// Inserts many rows as fast as the database allows. Not atomic with anything else.
     pub(crate) async fn bulk(
         &self,
@@ -354,15 +362,19 @@ fn time_text(time: NaiveDateTime) -> String {
 fn append_copy_text(out: &mut String, value: &Value, zone: FixedOffset) {
     match value {
         Value::Text(Some(text)) => {
-            for character in text.chars() {
-                match character {
-                    '\\' => out.push_str("\\\\"),
-                    '\t' => out.push_str("\\t"),
-                    '\n' => out.push_str("\\n"),
-                    '\r' => out.push_str("\\r"),
-                    other => out.push(other),
-                }
+            let mut rest = text.as_str();
+            while let Some(place) = rest.find(['\\', '\t', '\n', '\r']) {
+                let (plain, special) = rest.split_at(place);
+                out.push_str(plain);
+                out.push_str(match special.as_bytes().first() {
+                    Some(b'\t') => "\\t",
+                    Some(b'\n') => "\\n",
+                    Some(b'\r') => "\\r",
+                    _ => "\\\\",
+                });
+                rest = special.get(1..).unwrap_or_default();
             }
+            out.push_str(rest);
         }
         Value::Flag(flag) => out.push(if *flag { 't' } else { 'f' }),
         Value::Number(number) => out.push_str(&number.to_string()),

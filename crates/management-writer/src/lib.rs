@@ -12,6 +12,7 @@ mod event;
 mod fill;
 mod plan;
 mod platform;
+mod sample;
 mod schema;
 mod subscription;
 

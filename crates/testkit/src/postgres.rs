@@ -100,6 +100,12 @@ impl Postgres {
         format!("jdbc:postgresql://{}/{database}", self.address())
     }
 
+    /// The process id of the server; those of its sessions are its children.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The server's log.
     #[must_use]
     pub fn log(&self) -> &Path {

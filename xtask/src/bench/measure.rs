@@ -3,17 +3,25 @@
 //! Only in builds with the feature `measure`, which `cargo xtask bench` makes in release. It tells what it is at line by
 //! line, and its outcome in one line at the end.
 
+mod by_hand;
 mod cold_read;
 mod cpu;
 mod failure;
 mod follow;
 mod full_state;
+mod gateways;
+mod memory;
 mod minimal_client;
+mod one_change;
 mod proxy;
 mod publish;
 mod publisher;
+mod queries;
+mod repository_read;
+mod sample_state;
 mod secondary;
 mod spread;
+mod start;
 mod takeover;
 
 use std::path::PathBuf;
@@ -40,6 +48,9 @@ pub(crate) struct Options {
     /// Small sizes and few rounds
     #[arg(long)]
     quick: bool,
+    /// The largest sizes
+    #[arg(long)]
+    large: bool,
     /// The gateway's binary, for the rows that need it
     #[arg(long)]
     gateway: Option<PathBuf>,
@@ -54,7 +65,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn measure(options: &Options) -> Result<Outcome, MeasureError> {
-    let quickness = if options.quick { Quickness::Quick } else { Quickness::Full };
+    let quickness = match (options.quick, options.large) {
+        (true, _) => Quickness::Quick,
+        (false, true) => Quickness::Large,
+        (false, false) => Quickness::Full,
+    };
     let gateway = || {
         let missing = || MeasureError::Unexpected("this row needs `--gateway FILE`".to_owned());
         options.gateway.clone().ok_or_else(missing)
@@ -63,8 +78,13 @@ fn measure(options: &Options) -> Result<Outcome, MeasureError> {
         Row::P1 => publish::measure(quickness),
         Row::P2 => cold_read::measure(quickness),
         Row::P3 => follow::measure(quickness),
+        Row::P4 => one_change::measure(quickness),
+        Row::P5 => memory::measure(quickness, &gateway()?),
         Row::P6 => proxy::measure(quickness, &gateway()?),
+        Row::P7 => start::measure(quickness, &gateway()?),
         Row::P8 => takeover::measure(quickness, &gateway()?),
+        Row::P9 => queries::measure(quickness, &gateway()?),
+        Row::P10 => repository_read::measure(quickness, &gateway()?),
         Row::All => Err(MeasureError::Unexpected("one row at a time".to_owned())),
     }
 }

@@ -13,7 +13,7 @@ use super::failure::MeasureError;
 use super::full_state::{FullState, Size, store_key};
 use super::minimal_client::{MinimalClient, Requests};
 use super::publisher::{self, Publisher};
-use super::secondary::{Commit, Secondary};
+use super::secondary::{Commit, Secondary, Serve};
 use super::spread::Spread;
 use super::{Outcome, Quickness, Row, redis, runtime, tell};
 use crate::stopwatch::Stopwatch;
@@ -42,7 +42,7 @@ pub(super) fn measure(quickness: Quickness) -> Result<Outcome, MeasureError> {
     let (redis, runtime) = (redis()?, runtime()?);
     tell("filling the store");
     let mut publisher = runtime.block_on(Publisher::elect(&redis))?;
-    runtime.block_on(publisher.fill(&state.rows))?;
+    runtime.block_on(publisher.fill(state.rows.iter().cloned()))?;
     let keys: Vec<String> = state.rows.iter().map(|row| store_key(&row.key)).collect();
     let (count, description) = (state.rows.len(), state.describe());
     // What was written must not lie in memory twice while it is read.
@@ -70,7 +70,7 @@ pub(super) fn measure(quickness: Quickness) -> Result<Outcome, MeasureError> {
         let runtime_before = CpuTime::own_threads(RUNTIME)?;
         let watch = Stopwatch::start();
         let guard = runtime.enter();
-        let secondary = Secondary::start(0, &redis, watch, move |commit| {
+        let secondary = Secondary::start(0, &redis, watch, Serve::Everything, move |commit| {
             let _ = commits_in.send(commit);
         })?;
         drop(guard);

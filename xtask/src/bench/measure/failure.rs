@@ -7,6 +7,7 @@ use zonegate_sync::port::StoreError;
 use zonegate_testkit::gateway::GatewayError;
 use zonegate_testkit::http_client::HttpError;
 use zonegate_testkit::install::InstallError;
+use zonegate_testkit::postgres::PostgresError;
 use zonegate_testkit::process::ProcessError;
 use zonegate_testkit::redis::{CommandError, RedisError};
 
@@ -36,6 +37,12 @@ pub(super) enum MeasureError {
     /// The management repository.
     #[error("the management repository cannot be written: {0}")]
     Write(#[from] WriteError),
+    /// The PostgreSQL server.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// What was asked of it.
+    #[error("PostgreSQL: {0}")]
+    Sql(#[from] sqlx::Error),
     /// A gateway.
     #[error(transparent)]
     Gateway(#[from] GatewayError),

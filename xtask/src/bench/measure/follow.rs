@@ -12,7 +12,7 @@ use super::failure::MeasureError;
 use super::full_state::{FullState, Size, api_row};
 use super::minimal_client::MinimalClient;
 use super::publisher::Publisher;
-use super::secondary::{Commit, Secondary};
+use super::secondary::{Commit, Secondary, Serve};
 use super::spread::Spread;
 use super::{Outcome, Quickness, Row, redis, runtime, tell};
 use crate::stopwatch::Stopwatch;
@@ -38,7 +38,7 @@ pub(super) fn measure(quickness: Quickness) -> Result<Outcome, MeasureError> {
     let state = FullState::new(SIZE);
     let (redis, runtime) = (redis()?, runtime()?);
     let mut publisher = runtime.block_on(Publisher::elect(&redis))?;
-    runtime.block_on(publisher.fill(&state.rows))?;
+    runtime.block_on(publisher.fill(state.rows.iter().cloned()))?;
     drop(state);
 
     tell(&format!("starting {SECONDARIES} secondaries"));
@@ -47,7 +47,7 @@ pub(super) fn measure(quickness: Quickness) -> Result<Outcome, MeasureError> {
     let guard = runtime.enter();
     let start = |number| {
         let commits = commits_in.clone();
-        Secondary::start(number, &redis, watch, move |commit| {
+        Secondary::start(number, &redis, watch, Serve::Everything, move |commit| {
             let _ = commits.send(commit);
         })
     };

@@ -25,7 +25,7 @@ impl Size {
     /// What a full state is taken to be.
     pub(super) fn of(quickness: Quickness) -> Self {
         match quickness {
-            Quickness::Full => Self { apis: 20_000, subscriptions: 50_000 },
+            Quickness::Full | Quickness::Large => Self { apis: 20_000, subscriptions: 50_000 },
             Quickness::Quick => Self { apis: 2_000, subscriptions: 5_000 },
         }
     }

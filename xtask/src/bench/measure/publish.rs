@@ -73,7 +73,7 @@ pub(super) fn measure(quickness: Quickness) -> Result<Outcome, MeasureError> {
         let mut publisher = runtime.block_on(Publisher::elect(&redis))?;
         let before = (CpuTime::own()?, CpuTime::of(redis.process_id())?);
         let watch = Stopwatch::start();
-        batches = runtime.block_on(publisher.fill(&state.rows))?;
+        batches = runtime.block_on(publisher.fill(state.rows.iter().cloned()))?;
         ours.push(count / watch.elapsed().as_secs_f64());
         own_cpu.push(micros_each(CpuTime::own()?.since(before.0), count));
         redis_cpu.push(micros_each(CpuTime::of(redis.process_id())?.since(before.1), count));

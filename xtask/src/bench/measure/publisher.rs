@@ -52,18 +52,21 @@ impl Publisher {
     }
 
     /// Fills the store: bounded batches one after the other, whole only at the end (A4). Answers how many batches.
-    pub(super) async fn fill(&mut self, rows: &[Row]) -> Result<usize, MeasureError> {
-        let (mut rest, mut batches) = (rows, 0);
-        while !rest.is_empty() {
-            let (batch, after) = rest.split_at(cut(rest));
-            let mut digests = self.digests();
-            for row in batch {
+    pub(super) async fn fill(&mut self, rows: impl IntoIterator<Item = Row>) -> Result<usize, MeasureError> {
+        let (mut rest, mut batches) = (rows.into_iter().peekable(), 0);
+        while rest.peek().is_some() {
+            let (mut batch, mut bytes, mut digests) = (Vec::with_capacity(BATCH_ROWS), 0, self.digests());
+            while let Some(row) = rest.next_if(|row| {
+                batch.is_empty() || (batch.len() < BATCH_ROWS && bytes + row.size() <= BATCH_BYTES)
+            }) {
+                bytes += row.size();
                 if let Some(digest) = row.digest() {
                     digests[row.key.kind].add(digest);
                 }
+                batch.push(row);
             }
-            self.write(batch.to_vec(), &digests, after.is_empty(), false).await?;
-            (rest, batches) = (after, batches + 1);
+            self.write(batch, &digests, rest.peek().is_none(), false).await?;
+            batches += 1;
         }
         Ok(batches)
     }
@@ -118,14 +121,4 @@ impl Publisher {
             refused => Err(MeasureError::Unexpected(format!("a batch was refused: {refused:?}"))),
         }
     }
-}
-
-/// How many of the rows make the next batch.
-fn cut(rows: &[Row]) -> usize {
-    let mut bytes = 0;
-    let fits = |row: &&Row| {
-        bytes += row.size();
-        bytes <= BATCH_BYTES
-    };
-    rows.iter().take(BATCH_ROWS).take_while(fits).count().max(1)
 }

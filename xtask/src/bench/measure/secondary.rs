@@ -47,6 +47,15 @@ pub(super) struct Commit {
     pub(super) refused: usize,
 }
 
+/// What a secondary does with the states that its sync core hands over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Serve {
+    /// Builds generations of them.
+    Everything,
+    /// Drops them, so that nothing but the core is there.
+    Nothing,
+}
+
 /// A running secondary; it ends when dropped.
 #[derive(Debug)]
 pub(super) struct Secondary {
@@ -61,6 +70,7 @@ impl Secondary {
         number: usize,
         redis: &Redis,
         clock: Stopwatch,
+        serve: Serve,
         mut on_commit: impl FnMut(Commit) + Send + 'static,
     ) -> Result<Self, MeasureError> {
         let compiler = Compiler::new(
@@ -75,6 +85,7 @@ impl Secondary {
             while let Some(op) = steps.blocking_recv() {
                 match op {
                     StageOp::Begin { full } => builder.begin(full),
+                    StageOp::Rows(_) if serve == Serve::Nothing => {}
                     StageOp::Rows(rows) => builder.rows(rows),
                     StageOp::Abort => builder.abort(),
                     StageOp::Commit { revision, digests } => {
