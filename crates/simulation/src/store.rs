@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use zonegate_model::{Digest, Digests, Epoch, NodeId, RecordedAt, Row, RowKey, RowState};
+use zonegate_model::{Digest, Digests, Epoch, NodeId, RecordedAt, Revision, Row, RowKey, RowState, StoreId};
 use zonegate_sync::port::{
     Acquire, AcquireOutcome, Batch, Grant, Holder, LogEntry, LogItem, Manifest, Member, RenewOutcome, Synced,
     WriteOutcome,
@@ -268,12 +268,16 @@ impl Store {
         now: Duration,
         node: &NodeId,
         grant: Grant,
+        expected: (StoreId, Revision),
         synced: Synced,
     ) -> WriteOutcome {
         if !self.passes(now, node, grant) {
             return WriteOutcome::Fenced(self.holder(now));
         }
-        let Some(manifest) = &mut self.content.manifest else { return WriteOutcome::Unexpected(None) };
+        let found = self.content.manifest.as_mut();
+        let Some(manifest) = found.filter(|found| (found.store, found.revision) == expected) else {
+            return WriteOutcome::Unexpected(self.manifest().cloned());
+        };
         let manifest = Arc::make_mut(manifest);
         manifest.synced = synced;
         if manifest.whole == manifest.revision {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustis::resp::cmd;
-use zonegate_model::{Epoch, NodeId, Revision, RowState, ZoneName};
+use zonegate_model::{Epoch, NodeId, Revision, RowState, StoreId, ZoneName};
 use zonegate_sync::port::{
     Acquire, AcquireOutcome, Batch, Grant, LogItem, Manifest, Member, ReadMethod, RenewOutcome, RowSink,
     StoreError, Synced, WriteOutcome, ZoneStore,
@@ -227,16 +227,14 @@ impl ZoneStore for RedisStore {
         &self,
         node: NodeId,
         grant: Grant,
+        expected: (StoreId, Revision),
         synced: Synced,
     ) -> Result<WriteOutcome, StoreError> {
         let [epoch, token] = grant_texts(grant);
         let [from, to, reads] = split_synced(synced);
         let keys = [self.keys.lease.as_str(), &self.keys.manifest, &self.keys.sync_state];
         let (zone, version) = (self.keys.zone.as_str(), &self.settings.node_version);
-        let (store, revision) = match None::<(zonegate_model::StoreId, Revision)> {
-            Some((store, revision)) => (store.to_string(), revision.to_string()),
-            None => (String::new(), String::new()),
-        };
+        let (store, revision) = (expected.0.to_string(), expected.1.to_string());
         let arguments = [node.as_str(), &epoch, &token, zone, version, &from, &to, &reads, &store, &revision];
         let reply = self.run(&script::RECORD_SYNCED, &keys, &arguments).await?;
         self.write_outcome(&script::RECORD_SYNCED, &reply)

@@ -69,6 +69,8 @@ pub enum StoreRequest {
         node: NodeId,
         /// Under which grant.
         grant: Grant,
+        /// What the store must hold.
+        expected: (StoreId, Revision),
         /// How far the repository was read.
         synced: Synced,
     },

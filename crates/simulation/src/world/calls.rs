@@ -208,8 +208,8 @@ impl World {
                 StoreReply::Released(Ok(()))
             }
             StoreRequest::Write(batch) => StoreReply::Written(Ok(self.write(wall, &batch)?)),
-            StoreRequest::RecordSynced { node, grant, synced } => {
-                let outcome = self.store.record_synced(now, &node, grant, synced);
+            StoreRequest::RecordSynced { node, grant, expected, synced } => {
+                let outcome = self.store.record_synced(now, &node, grant, expected, synced);
                 StoreReply::Written(Ok(outcome))
             }
             StoreRequest::Manifest => {

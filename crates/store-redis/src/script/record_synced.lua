@@ -1,11 +1,11 @@
 -- KEYS: lease, manifest, sync state. ARGV: node, epoch, token, zone, node version, from, to, reads, expected
--- store ('' for any) and revision.
+-- store and revision.
 local lease = lease_of(KEYS[1])
 if not is_granted(lease, ARGV[1], ARGV[2], ARGV[3]) then
   return with_holder('fenced', KEYS[1], lease)
 end
 local found = redis.pcall('HMGET', KEYS[2], 'store', 'revision', 'whole')
-if found.err or not found[1] or (ARGV[9] ~= '' and (found[1] ~= ARGV[9] or found[2] ~= ARGV[10])) then
+if found.err or not found[1] or found[1] ~= ARGV[9] or found[2] ~= ARGV[10] then
   return { 'unexpected', fields_of(KEYS[2]) }
 end
 redis.call('HSET', KEYS[2], 'synced_from', ARGV[6], 'synced_to', ARGV[7], 'synced_reads', ARGV[8])

@@ -3,9 +3,18 @@
 
 use std::time::Duration;
 
+use zonegate_model::{Revision, StoreId};
 use zonegate_sync::port::{Grant, ReadMethod, RenewOutcome, Synced, WriteOutcome, ZoneStore};
 
 use super::support::*;
+
+/// Where a primary believes the store to be.
+fn place(primary: &Primary<'_>) -> (StoreId, Revision) {
+    primary
+        .manifest
+        .as_ref()
+        .map_or((StoreId(0), Revision(0)), |manifest| (manifest.store, manifest.revision))
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn z1_a_deposed_primary_cannot_write() {
@@ -24,7 +33,8 @@ async fn z1_a_deposed_primary_cannot_write() {
         assert_eq!((holder.node, holder.grant), (current.node.clone(), current.grant), "{which}");
         assert!(holder.remaining > Duration::from_secs(1) && holder.remaining <= LONG, "{which}");
         let synced = Synced { from: 1, to: 2, reads: 9 };
-        let recorded = old.record_synced(deposed.node.clone(), deposed.grant, synced).await.unwrap();
+        let recorded =
+            old.record_synced(deposed.node.clone(), deposed.grant, place(&deposed), synced).await.unwrap();
         assert!(matches!(recorded, WriteOutcome::Fenced(Some(_))), "{which}");
         old.release(deposed.node.clone(), deposed.grant).await.unwrap();
         let renewed = old.renew(deposed.node.clone(), deposed.grant, LONG).await.unwrap();
@@ -89,7 +99,8 @@ async fn z6_an_emptied_store_takes_no_difference() {
             "{which}"
         );
         let synced = Synced { from: 1, to: 2, reads: 3 };
-        let recorded = store.record_synced(primary.node.clone(), primary.grant, synced).await.unwrap();
+        let recorded =
+            store.record_synced(primary.node.clone(), primary.grant, place(&primary), synced).await.unwrap();
         assert_eq!(recorded, WriteOutcome::Unexpected(None), "{which}");
         assert_eq!(read(&store, ReadMethod::Scan).await, vec![], "{which}");
 
@@ -182,7 +193,8 @@ async fn what_was_synced_is_recorded_for_us_and_for_apim() {
     assert_eq!(store.apim_state().await.unwrap(), None);
     primary.write(vec![api("a")]).await;
     let synced = Synced { from: 5000, to: 6000, reads: 7 };
-    let recorded = store.record_synced(primary.node.clone(), primary.grant, synced).await.unwrap();
+    let recorded =
+        store.record_synced(primary.node.clone(), primary.grant, place(&primary), synced).await.unwrap();
     assert_eq!(recorded, WriteOutcome::Written);
     assert_eq!(store.manifest().await.unwrap().unwrap().synced, synced);
     let state = || {
@@ -193,6 +205,16 @@ async fn what_was_synced_is_recorded_for_us_and_for_apim() {
     assert_eq!(store.apim_state().await.unwrap(), None, "our own record was taken for APIM's");
     redis.cli(&["DEL", "zonegate:z:epoch"]).unwrap();
     assert_eq!(store.apim_state().await.unwrap(), Some(Synced { reads: 0, ..synced }));
+
+    // Another filling, or another revision, is not what was read up to then.
+    let (id, revision) = place(&primary);
+    for elsewhere in [(StoreId(id.0 ^ 1), revision), (id, revision.next())] {
+        let later = Synced { from: 6000, to: 7000, reads: 8 };
+        let recorded =
+            store.record_synced(primary.node.clone(), primary.grant, elsewhere, later).await.unwrap();
+        assert!(matches!(recorded, WriteOutcome::Unexpected(Some(_))), "recorded for {elsewhere:?}");
+    }
+    assert_eq!(store.manifest().await.unwrap().unwrap().synced, synced);
 
     // Between two batches of one change the zone is not whole, and APIM's state must not say it was.
     let mut partial = primary.batch(vec![api("b")], true);

@@ -326,8 +326,9 @@ impl Machine {
 
     /// Puts a row into the state, or takes it out, and remembers that the store does not have that yet.
     fn set_own(&mut self, row: Row, changed: &mut Vec<Row>) {
-        if let table::Change::From(before) = self.table.set(&row) {
-            self.row_changed(&row.key, before.map(|entry| entry.digest));
+        if let table::Change::From { digest, unwritten } = self.table.set(&row) {
+            // Of a row that the store lacked, it has no version.
+            self.row_changed(&row.key, digest.filter(|_| !unwritten));
             changed.push(row);
         }
     }

@@ -126,11 +126,12 @@ impl Machine {
             self.cancel(call);
             return;
         }
+        let pending = Pending::fresh(&mut self.table);
         self.leadership = Some(Leadership {
             grant,
             has_lease: true,
             phase: Phase::Survey,
-            pending: Pending::default(),
+            pending,
             stored: None,
             call: None,
             in_doubt: None,
@@ -153,7 +154,7 @@ impl Machine {
         let Some(leader) = self.leadership.take() else { return };
         self.cancel(leader.call.map(|(call, _)| call));
         self.abandon_import();
-        let clean = leader.pending.is_empty() && leader.in_doubt.is_none() && !leader.went_on;
+        let clean = leader.pending.is_empty(&self.table) && leader.in_doubt.is_none() && !leader.went_on;
         let position = leader.stored.and_then(|stored| stored.manifest).map(|m| (m.store, m.revision));
         if leader.phase == Phase::Steady {
             self.applied = if clean { position } else { None };
@@ -209,7 +210,7 @@ impl Machine {
         match (call, reply) {
             (LeaderCall::Survey, StoreReply::Manifest(Ok(manifest))) => {
                 // An answer alone does not mean that the writes will succeed that failed before.
-                if leader.pending.is_empty() {
+                if leader.pending.is_empty(&self.table) {
                     leader.back_off.reset();
                 }
                 leader.next_at = self.now.elapsed + self.settings.poll_interval;
@@ -238,7 +239,7 @@ impl Machine {
                     if let Some(manifest) = leader.stored.as_mut().and_then(|stored| stored.manifest.as_mut())
                     {
                         manifest.synced = synced;
-                        if leader.pending.is_empty() && !leader.went_on {
+                        if leader.pending.is_empty(&self.table) && !leader.went_on {
                             self.applied = Some((manifest.store, manifest.revision));
                             self.applied_epoch = manifest.epoch;
                         }
@@ -276,7 +277,7 @@ impl Machine {
         self.applied = None;
         leader.went_on = true;
         if leader.knows_store() {
-            leader.pending.changed(key, before, &self.table);
+            leader.pending.changed(key, before, &mut self.table);
         }
     }
 

@@ -30,7 +30,7 @@ impl Machine {
             stored: stored.map(|manifest| (manifest.store, manifest.revision, manifest.whole)),
             synced: self.synced,
             digests: *self.table.digests(),
-            pending: self.leadership.as_ref().map_or(0, |leader| leader.pending.len() as u64),
+            pending: self.leadership.as_ref().map_or(0, |leader| leader.pending.len(&self.table)),
             primary: self.election.holder.clone(),
             members: self.membership.members.clone(),
             refused: self.refused.iter().map(|(key, reason)| (key.clone(), Arc::clone(reason))).collect(),

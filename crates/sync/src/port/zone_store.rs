@@ -241,11 +241,13 @@ pub trait ZoneStore: Send + Sync + 'static {
     /// the current one and the store is as expected.
     fn write(&self, batch: Batch) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 
-    /// Records how far the repository was read, without a new revision. Fenced like `write`.
+    /// Records how far the repository was read, without a new revision. Fenced like `write`, and only if the store is at
+    /// this place: else the time would be said of a content that it does not belong to.
     fn record_synced(
         &self,
         node: NodeId,
         grant: Grant,
+        expected: (StoreId, Revision),
         synced: Synced,
     ) -> impl Future<Output = Result<WriteOutcome, StoreError>> + Send;
 

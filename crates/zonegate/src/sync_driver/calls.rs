@@ -32,8 +32,8 @@ pub(super) async fn store<S: ZoneStore>(
         }
         StoreRequest::Release { node, grant } => StoreReply::Released(store.release(node, grant).await),
         StoreRequest::Write(batch) => StoreReply::Written(store.write(*batch).await),
-        StoreRequest::RecordSynced { node, grant, synced } => {
-            StoreReply::Written(store.record_synced(node, grant, synced).await)
+        StoreRequest::RecordSynced { node, grant, expected, synced } => {
+            StoreReply::Written(store.record_synced(node, grant, expected, synced).await)
         }
         StoreRequest::Manifest => {
             StoreReply::Manifest(store.manifest().await.map(|manifest| manifest.map(Box::new)))

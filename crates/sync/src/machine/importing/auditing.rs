@@ -246,7 +246,7 @@ impl Machine {
         let mut ignored = still_ignored;
         for (key, mark) in doubts {
             let answered = key.unit().is_some_and(|unit| !unanswered.contains(unit));
-            let served = self.table.get(&key).is_some() && !self.refused.contains_key(&key);
+            let served = self.table.contains(&key) && !self.refused.contains_key(&key);
             if answered && !served {
                 ignored.push(mark);
             }

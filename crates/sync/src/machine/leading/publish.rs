@@ -79,13 +79,17 @@ impl Machine {
 
     pub(super) fn record_synced(&mut self) -> bool {
         let Some(leader) = &self.leadership else { return false };
-        let recorded = leader.stored.as_ref().and_then(|stored| stored.manifest.as_ref()).map(|m| m.synced);
-        let (Some(recorded), Some(synced)) = (recorded, self.synced) else { return false };
-        if recorded == synced {
+        let manifest = leader.stored.as_ref().and_then(|stored| stored.manifest.as_ref());
+        let (Some(manifest), Some(synced)) = (manifest, self.synced) else { return false };
+        if manifest.synced == synced {
             return false;
         }
-        let request =
-            StoreRequest::RecordSynced { node: self.settings.node.clone(), grant: leader.grant, synced };
+        let request = StoreRequest::RecordSynced {
+            node: self.settings.node.clone(),
+            grant: leader.grant,
+            expected: (manifest.store, manifest.revision),
+            synced,
+        };
         let call = self.call_store(request);
         if let Some(leader) = &mut self.leadership {
             leader.went_on = false;
@@ -100,10 +104,10 @@ impl Machine {
         leader.phase = Phase::Steady;
         leader.new_store = false;
         leader.unconfirmed = false;
-        leader.pending.written(&batch.rows, partial, &self.table);
+        leader.pending.written(&batch.rows, partial, &mut self.table);
         let Manifest { store, revision, whole, epoch, digests, .. } = batch.manifest;
         leader.stored = Some(Stored { digests, manifest: Some(batch.manifest) });
-        let clean = leader.pending.is_empty() && !leader.went_on;
+        let clean = leader.pending.is_empty(&self.table) && !leader.went_on;
         self.applied = clean.then_some((store, revision));
         self.applied_epoch = epoch;
         self.counters.batches += 1;

@@ -128,12 +128,12 @@ impl Machine {
 
     pub(super) fn steady(&mut self, manifest: Manifest, open: &BTreeMap<RowKey, Option<Digest>>) {
         let Some(leader) = &mut self.leadership else { return };
-        leader.pending = Pending::default();
+        leader.pending = Pending::fresh(&mut self.table);
         if manifest.whole != manifest.revision {
             leader.pending.mark_unsettled();
         }
         for (key, in_store) in open {
-            leader.pending.found(key, *in_store, &self.table);
+            leader.pending.found(key, *in_store, &mut self.table);
         }
         let synced = manifest.synced;
         leader.stored = Some(Stored { digests: manifest.digests, manifest: Some(manifest) });
@@ -162,7 +162,7 @@ impl Machine {
         if leader.gate != Gate::Open || gate == Gate::Success {
             leader.gate = gate;
         }
-        leader.pending = Pending::default();
+        leader.pending = Pending::fresh(&mut self.table);
         leader.stored = None;
         self.table.begin_pass();
         let call = self.call_store(StoreRequest::Read(ReadMethod::Scan));
@@ -184,7 +184,7 @@ impl Machine {
                 continue;
             }
             found[row.key.kind].add(digest);
-            leader.pending.found(&row.key, Some(digest), &self.table);
+            leader.pending.found(&row.key, Some(digest), &mut self.table);
         }
     }
 
@@ -196,19 +196,17 @@ impl Machine {
             leader.next_at = self.now.elapsed;
             return;
         }
-        for key in self.table.unseen() {
-            leader.pending.found(&key, None, &self.table);
-        }
+        Pending::unseen_are_missing(&mut self.table);
         leader.verified_at = Some(self.now.elapsed);
         leader.unconfirmed = true;
         let whole = manifest.as_ref().is_some_and(|manifest| manifest.whole == manifest.revision);
-        if manifest.is_some() && (!whole || !leader.pending.is_empty()) {
+        if manifest.is_some() && (!whole || !leader.pending.is_empty(&self.table)) {
             leader.pending.mark_unsettled();
         }
         leader.stored = Some(Stored { manifest, digests: found });
         leader.phase = Phase::Steady;
         leader.next_at = self.now.elapsed + self.settings.poll_interval;
-        let differences = leader.pending.len() as u64;
+        let differences = leader.pending.len(&self.table);
         self.counters.verifications += 1;
         self.note(Note::Verified { differences });
     }
@@ -235,7 +233,11 @@ impl Machine {
     pub(in crate::machine) fn member_suspects(&mut self, pause: Duration) {
         let Some(leader) = &mut self.leadership else { return };
         let recently = leader.verified_at.is_some_and(|at| self.now.elapsed.saturating_sub(at) < pause);
-        if leader.phase == Phase::Steady && leader.call.is_none() && leader.pending.is_empty() && !recently {
+        if leader.phase == Phase::Steady
+            && leader.call.is_none()
+            && leader.pending.is_empty(&self.table)
+            && !recently
+        {
             let manifest = leader.stored.take().and_then(|stored| stored.manifest);
             self.verify(manifest.as_ref(), false, Gate::Open);
         }
