@@ -1,7 +1,9 @@
 //! Access points and licences, which have tables of their own (`management-repository.md` sections 5.3, 5.4).
 
-use crate::ManagementWriter;
+use mongodb::bson::doc;
+
 use crate::database::{Value, WriteError};
+use crate::{ManagementWriter, documents};
 
 impl ManagementWriter {
     /// Adds a host on which an environment's gateways answer.
@@ -11,7 +13,6 @@ impl ManagementWriter {
         environment: &str,
         host: &str,
     ) -> Result<(), WriteError> {
-        let mut change = self.database.begin().await?;
         let columns = [
             "id",
             "reference_type",
@@ -34,24 +35,32 @@ impl ManagementWriter {
             Value::Time(Some(self.now())),
             Value::text("CREATED"),
         ];
+        if let Some(documents) = self.database.documents() {
+            let point = documents::document("AccessPoint", &columns, row);
+            return documents.insert(&self.sql("{p}access_points"), vec![point]).await;
+        }
+        let mut change = self.database.begin().await?;
         change.insert(&self.sql("{p}access_points"), &columns, &[row]).await?;
         change.commit().await
     }
 
     /// Marks an access point as deleted.
     pub async fn delete_access_point(&self, id: &str) -> Result<(), WriteError> {
-        let mut change = self.database.begin().await?;
-        let sql = self.sql("UPDATE {p}access_points SET status = 'DELETED', updated_at = $2 WHERE id = $1");
-        if change.execute(&sql, &[Value::text(id), Value::Time(Some(self.now()))]).await? == 0 {
-            return Err(WriteError::Missing(format!("access point `{id}`")));
-        }
-        change.commit().await
+        self.update("access_points", "access point", id, &[("status", Value::text("DELETED"))]).await
     }
 
     /// Gives an organization a licence, over the one it had.
     pub async fn set_license(&self, organization: &str, license: &str) -> Result<(), WriteError> {
-        let mut change = self.database.begin().await?;
         let now = Value::Time(Some(self.now()));
+        if let Some(documents) = self.database.documents() {
+            let columns = ["license", "created_at", "updated_at"];
+            let row = vec![Value::text(license), now.clone(), now];
+            let mut document = documents::document("License", &columns, row);
+            let id = doc! { "referenceId": organization, "referenceType": "ORGANIZATION" };
+            document.insert("_id", id);
+            return documents.put(&self.sql("{p}licenses"), document).await;
+        }
+        let mut change = self.database.begin().await?;
         let delete =
             self.sql("DELETE FROM {p}licenses WHERE reference_id = $1 AND reference_type = 'ORGANIZATION'");
         change.execute(&delete, &[Value::text(organization)]).await?;

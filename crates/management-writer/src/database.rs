@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::documents::Documents;
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, Utc};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode};
 use sqlx::postgres::{PgArguments, PgPoolCopyExt, PgPoolOptions};
@@ -24,7 +25,8 @@ const SQLITE_PLACEHOLDERS: usize = 500;
 pub enum WriteError {
     /// None of the databases.
     #[error(
-        "`{0}` is not `postgresql://…`, `mysql://…`, `mariadb://…` or `sqlite:…`: those are the databases that this writer knows"
+        "`{0}` is not `postgresql://…`, `mysql://…`, `mariadb://…`, `sqlite:…` or `mongodb://…`: those are the databases \
+         that this writer knows"
     )]
     Url(String),
     /// A prefix that is no part of a name.
@@ -33,6 +35,12 @@ pub enum WriteError {
     /// The database refused, or could not be reached.
     #[error("the management repository: {0}")]
     Database(#[from] sqlx::Error),
+    /// MongoDB refused, or could not be reached.
+    #[error("the management repository: {0}")]
+    Mongo(#[from] mongodb::error::Error),
+    /// SQL for MongoDB.
+    #[error("the management repository is in MongoDB, which knows no SQL")]
+    NotSql,
     /// What an operation is about is not there.
     #[error("there is no {0}")]
     Missing(String),
@@ -69,6 +77,7 @@ enum Pool {
     Postgres(PgPool),
     Mysql(MySqlPool),
     Sqlite(SqlitePool),
+    Mongo(Documents),
 }
 
 /// Which database it is, where that makes a difference to a statement.
@@ -80,6 +89,8 @@ pub(crate) enum Engine {
     Mysql,
     /// SQLite.
     Sqlite,
+    /// MongoDB, which takes none.
+    Mongo,
 }
 
 impl Database {
@@ -99,6 +110,8 @@ impl Database {
                 .busy_timeout(CONNECT_TIMEOUT);
             // One connection: SQLite has one writer anyway.
             Pool::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_with(file).await?)
+        } else if url.starts_with("mongodb:") || url.starts_with("mongodb+srv:") {
+            Pool::Mongo(Documents::connect(url).await?)
         } else {
             return Err(WriteError::Url(url.split('@').next_back().unwrap_or_default().to_owned()));
         };
@@ -110,6 +123,15 @@ impl Database {
             Pool::Postgres(_) => Engine::Postgres,
             Pool::Mysql(_) => Engine::Mysql,
             Pool::Sqlite(_) => Engine::Sqlite,
+            Pool::Mongo(_) => Engine::Mongo,
+        }
+    }
+
+    /// MongoDB, if it is that.
+    pub(crate) fn documents(&self) -> Option<&Documents> {
+        match &self.pool {
+            Pool::Mongo(documents) => Some(documents),
+            Pool::Postgres(_) | Pool::Mysql(_) | Pool::Sqlite(_) => None,
         }
     }
 
@@ -118,6 +140,8 @@ impl Database {
             Pool::Postgres(pool) => pool.close().await,
             Pool::Mysql(pool) => pool.close().await,
             Pool::Sqlite(pool) => pool.close().await,
+            // Closed with the last clone.
+            Pool::Mongo(_) => {}
         }
     }
 
@@ -126,6 +150,7 @@ impl Database {
             Pool::Postgres(pool) => Transaction::Postgres(pool.begin().await?, self.zone),
             Pool::Mysql(pool) => Transaction::Mysql(pool.begin().await?, self.zone),
             Pool::Sqlite(pool) => Transaction::Sqlite(pool.begin().await?, self.zone),
+            Pool::Mongo(_) => return Err(WriteError::NotSql),
         })
     }
 
@@ -172,6 +197,7 @@ impl Database {
                 }
                 transaction.commit().await?;
             }
+            Pool::Mongo(_) => return Err(WriteError::NotSql),
         }
         Ok(())
     }

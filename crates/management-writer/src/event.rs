@@ -3,7 +3,11 @@
 use serde_json::{Value as Json, json};
 
 use crate::database::{Transaction, Value, WriteError};
+use crate::documents::{self, Documents};
 use crate::{ApiSpec, DEFAULT_ENVIRONMENT, DEFAULT_ORGANIZATION, ManagementWriter};
+
+/// Their table or collection.
+pub(crate) const EVENTS: &str = "{p}events_latest";
 
 /// The types of event that a gateway reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +79,9 @@ impl EventRow {
 impl ManagementWriter {
     /// Writes a latest event over the one that the entity had.
     pub async fn write_event(&self, event: &EventRow) -> Result<(), WriteError> {
+        if let Some(documents) = self.database.documents() {
+            return documents.put(&self.sql(EVENTS), documents::event(event, self.now())).await;
+        }
         let mut change = self.database.begin().await?;
         self.put_event(&mut change, event).await?;
         change.commit().await
@@ -82,6 +89,14 @@ impl ManagementWriter {
 
     /// Deploys an API: a `PUBLISH_API` with the next deployment number, which is the answer.
     pub async fn deploy_api(&self, api: &ApiSpec) -> Result<u64, WriteError> {
+        if let Some(documents) = self.database.documents() {
+            let before = documents.latest_event(&self.sql(EVENTS), &api.id).await?;
+            let number = before.and_then(|event| event.deployment_number).unwrap_or(0) + 1;
+            let record = api.record("STARTED", self.now());
+            let (kind, record) = (EventType::PublishApi, Some(&record));
+            self.put_api_document(documents, kind, &api.id, &api.environment, record, number).await?;
+            return Ok(number);
+        }
         let mut change = self.database.begin().await?;
         let number = self.deployment_number(&mut change, &api.id).await?.unwrap_or(0) + 1;
         let record = api.record("STARTED", self.now());
@@ -115,6 +130,16 @@ impl ManagementWriter {
 
     /// Deletes an API with its subscriptions and keys; a tombstone without payload stays.
     pub async fn delete_api(&self, id: &str) -> Result<(), WriteError> {
+        let tombstone = |environment: Option<String>| EventRow {
+            environments: environment.into_iter().collect(),
+            ..EventRow::new(id, EventType::UnpublishApi, "api_id", None)
+        };
+        if let Some(documents) = self.database.documents() {
+            let (subscriptions, keys) = (self.sql("{p}subscriptions"), self.sql("{p}keys"));
+            documents.delete_subscriptions(&subscriptions, &keys, id).await?;
+            let before = documents.latest_event(&self.sql(EVENTS), id).await?.unwrap_or_default();
+            return self.write_event(&tombstone(before.environment)).await;
+        }
         let mut change = self.database.begin().await?;
         let of_api = [Value::text(id)];
         let mine = "(SELECT id FROM {p}subscriptions WHERE api = $1)";
@@ -130,11 +155,7 @@ impl ManagementWriter {
             change.execute(&self.sql(&statement), &of_api).await?;
         }
         let environment = self.environment_of(&mut change, id).await?;
-        let event = EventRow {
-            environments: environment.into_iter().collect(),
-            ..EventRow::new(id, EventType::UnpublishApi, "api_id", None)
-        };
-        self.put_event(&mut change, &event).await?;
+        self.put_event(&mut change, &tombstone(environment)).await?;
         change.commit().await
     }
 
@@ -150,15 +171,25 @@ impl ManagementWriter {
         id: &str,
         payload: impl FnOnce(Option<Json>) -> Option<Json>,
     ) -> Result<(), WriteError> {
+        let missing = || WriteError::Missing(format!("event about the API `{id}`"));
+        let parsed = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+        let or_default =
+            |environment: Option<String>| environment.unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned());
+        if let Some(documents) = self.database.documents() {
+            let before = documents.latest_event(&self.sql(EVENTS), id).await?.ok_or_else(missing)?;
+            let record = payload(parsed(before.payload));
+            let (number, environment) =
+                (before.deployment_number.unwrap_or(0), or_default(before.environment));
+            return self.put_api_document(documents, kind, id, &environment, record.as_ref(), number).await;
+        }
         let mut change = self.database.begin().await?;
         let sql = self.sql("SELECT payload FROM {p}events_latest WHERE id = $1");
         let Some(before) = change.texts(&sql, &[Value::text(id)]).await?.into_iter().next() else {
-            return Err(WriteError::Missing(format!("event about the API `{id}`")));
+            return Err(missing());
         };
-        let record = payload(before.and_then(|text| serde_json::from_str(&text).ok()));
+        let record = payload(parsed(before));
         let number = self.deployment_number(&mut change, id).await?.unwrap_or(0);
-        let environment =
-            self.environment_of(&mut change, id).await?.unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned());
+        let environment = or_default(self.environment_of(&mut change, id).await?);
         self.put_api_event(&mut change, kind, id, &environment, record.as_ref(), number).await?;
         change.commit().await
     }
@@ -175,14 +206,23 @@ impl ManagementWriter {
         let organization = self.sql("SELECT organization_id FROM {p}environments WHERE id = $1");
         let organization =
             change.texts(&organization, &[Value::text(environment)]).await?.into_iter().flatten();
-        let mut event = EventRow {
-            environments: vec![environment.to_owned()],
-            organizations: organization.collect(),
-            ..EventRow::new(id, kind, "api_id", record.map(Json::to_string))
-        };
-        event.properties.push(("deployment_number".to_owned(), number.to_string()));
-        event.properties.push(("user".to_owned(), "management-writer".to_owned()));
+        let event = api_event(kind, id, environment, organization.collect(), record, number);
         self.put_event(change, &event).await
+    }
+
+    async fn put_api_document(
+        &self,
+        documents: &Documents,
+        kind: EventType,
+        id: &str,
+        environment: &str,
+        record: Option<&Json>,
+        number: u64,
+    ) -> Result<(), WriteError> {
+        let organization =
+            documents.text(&self.sql("{p}environments"), environment, "organizationId").await?;
+        let organizations = organization.into_iter().collect();
+        self.write_event(&api_event(kind, id, environment, organizations, record, number)).await
     }
 
     async fn deployment_number(&self, change: &mut Transaction, id: &str) -> Result<Option<u64>, WriteError> {
@@ -237,6 +277,24 @@ impl ManagementWriter {
         let columns = ["event_id", "organization_id"];
         change.insert(&self.sql("{p}events_latest_organizations"), &columns, &organizations).await
     }
+}
+
+fn api_event(
+    kind: EventType,
+    id: &str,
+    environment: &str,
+    organizations: Vec<String>,
+    record: Option<&Json>,
+    number: u64,
+) -> EventRow {
+    let mut event = EventRow {
+        environments: vec![environment.to_owned()],
+        organizations,
+        ..EventRow::new(id, kind, "api_id", record.map(Json::to_string))
+    };
+    event.properties.push(("deployment_number".to_owned(), number.to_string()));
+    event.properties.push(("user".to_owned(), "management-writer".to_owned()));
+    event
 }
 
 fn stopped(record: Option<Json>) -> Option<Json> {

@@ -4,11 +4,13 @@
 use std::ops::Range;
 
 use crate::database::{Value, WriteError};
+use crate::documents::Documents;
+use crate::event::EVENTS;
 use crate::sample::{seed_of, uuid};
 use crate::subscription::{KEY_COLUMNS, SUBSCRIPTION_COLUMNS};
 use crate::{
-    ApiSpec, DEFAULT_ENVIRONMENT, DEFAULT_ORGANIZATION, EventType, KeySpec, ManagementWriter,
-    SubscriptionSpec,
+    ApiSpec, DEFAULT_ENVIRONMENT, DEFAULT_ORGANIZATION, EventRow, EventType, KeySpec, ManagementWriter,
+    SubscriptionSpec, documents,
 };
 
 /// APIs in one round, so that memory stays small.
@@ -68,6 +70,18 @@ impl FillSpec {
     pub fn spec(&self, n: usize) -> ApiSpec {
         ApiSpec::sample(seed_of(&self.name), n, &self.api(n), &self.target)
     }
+
+    /// Subscription `number` of all, and its key.
+    fn subscription_with_key(&self, number: usize) -> (SubscriptionSpec, KeySpec) {
+        let (api, mine) = (number / self.subscriptions_per_api, number % self.subscriptions_per_api);
+        let (id, api_id) = (self.subscription(api, mine), self.api(api));
+        let application = self.application(api, mine);
+        let plan = format!("{api_id}-api-key");
+        let subscription =
+            SubscriptionSpec { application: application.clone(), ..SubscriptionSpec::new(&id, api_id, plan) };
+        let key = KeySpec { application, ..KeySpec::new(self.key_id(api, mine), self.key(api, mine), &id) };
+        (subscription, key)
+    }
 }
 
 impl ManagementWriter {
@@ -99,6 +113,16 @@ impl ManagementWriter {
     }
 
     async fn fill_apis(&self, spec: &FillSpec, numbers: Range<usize>, begin: i64) -> Result<(), WriteError> {
+        if let Some(documents) = self.database.documents() {
+            let event = |number| {
+                let (id, now) = (spec.api(number), begin + number as i64);
+                let record = spec.spec(number).record("STARTED", now).to_string();
+                let mut event = EventRow::new(&id, EventType::PublishApi, "api_id", Some(record));
+                event.properties.push(("deployment_number".to_owned(), "1".to_owned()));
+                documents::event(&event, now)
+            };
+            return documents.insert(&self.sql(EVENTS), numbers.map(event).collect()).await;
+        }
         let mut events = Vec::with_capacity(numbers.len());
         let mut properties = Vec::with_capacity(numbers.len() * 4);
         let mut environments = Vec::with_capacity(numbers.len());
@@ -142,23 +166,17 @@ impl ManagementWriter {
         numbers: Range<usize>,
         begin: i64,
     ) -> Result<(), WriteError> {
+        if let Some(documents) = self.database.documents() {
+            return self.fill_subscription_documents(documents, spec, numbers, begin).await;
+        }
         let mut subscriptions = Vec::with_capacity(numbers.len());
         let mut keys = Vec::with_capacity(numbers.len());
         let mut links = Vec::with_capacity(numbers.len());
         for number in numbers {
-            let (api, mine) = (number / spec.subscriptions_per_api, number % spec.subscriptions_per_api);
-            let (id, api_id, now) = (spec.subscription(api, mine), spec.api(api), begin + number as i64);
-            let application = spec.application(api, mine);
-            let plan = format!("{api_id}-api-key");
-            let subscription = SubscriptionSpec {
-                application: application.clone(),
-                ..SubscriptionSpec::new(&id, api_id, plan)
-            };
+            let ((subscription, key), now) = (spec.subscription_with_key(number), begin + number as i64);
             subscriptions.push(subscription.row(now));
-            let key =
-                KeySpec { application, ..KeySpec::new(spec.key_id(api, mine), spec.key(api, mine), &id) };
             keys.push(key.row(now));
-            links.push(vec![Value::text(key.id), Value::text(id)]);
+            links.push(vec![Value::text(key.id), Value::text(subscription.id)]);
         }
         let [subscription_table, key_table, link_table] =
             ["{p}subscriptions", "{p}keys", "{p}key_subscriptions"].map(|table| self.sql(table));
@@ -170,5 +188,21 @@ impl ManagementWriter {
             self.database.bulk(&link_table, &link_columns, links),
         )?;
         Ok(())
+    }
+
+    async fn fill_subscription_documents(
+        &self,
+        documents: &Documents,
+        spec: &FillSpec,
+        numbers: Range<usize>,
+        begin: i64,
+    ) -> Result<(), WriteError> {
+        let written = numbers.map(|number| {
+            let ((subscription, key), now) = (spec.subscription_with_key(number), begin + number as i64);
+            (subscription.document(subscription.row(now)), key.document(key.row(now)))
+        });
+        let (subscriptions, keys) = written.unzip();
+        documents.insert(&self.sql("{p}subscriptions"), subscriptions).await?;
+        documents.insert(&self.sql("{p}keys"), keys).await
     }
 }

@@ -1,15 +1,17 @@
-//! Plays APIM's management API: creates the part of its SQL schema that a gateway reads, and writes to it what the
+//! Plays APIM's management API: creates the part of its schema that a gateway reads, and writes to it what the
 //! management API would write when somebody deploys an API, subscribes to it or revokes a key.
 //!
 //! For development only: the demo, the benches and the tests of repository readers use it; nothing that ships
 //! does. Facts are from `management-repository.md` (sections 3 to 8). Works on PostgreSQL, on MariaDB and
-//! MySQL, and on a SQLite file.
+//! MySQL, on a SQLite file, and on MongoDB.
 
 mod access_point;
 mod api;
 mod database;
+mod documents;
 mod event;
 mod fill;
+mod overwrite;
 mod plan;
 mod platform;
 mod sample;
@@ -25,6 +27,7 @@ pub use api::{ApiSpec, DefinitionVersion};
 pub use database::WriteError;
 pub use event::{EventRow, EventType};
 pub use fill::{FillSpec, Filled};
+pub use overwrite::Overwrite;
 pub use plan::{PlanSecurity, PlanSpec};
 pub use platform::ApiProductSpec;
 pub use subscription::{KeySpec, SubscriptionSpec, SubscriptionStatus};
@@ -50,7 +53,7 @@ pub struct ManagementWriter {
 
 impl ManagementWriter {
     /// Connects to `postgresql://user:password@host:port/database`, `mysql://…` (or `mariadb://…`) or
-    /// `sqlite:/path/to/file` (made if missing). A leading `jdbc:` is taken off.
+    /// `sqlite:/path/to/file` (made if missing), with or without a leading `jdbc:`, or to `mongodb://…/database`.
     pub async fn connect(url: &str) -> Result<Self, WriteError> {
         Ok(Self {
             database: Database::connect(url).await?,
@@ -60,7 +63,8 @@ impl ManagementWriter {
         })
     }
 
-    /// The same with a prefix before every table name (`management.jdbc.prefix`): letters, digits, underscores.
+    /// The same with a prefix before the name of every table or collection (`management.jdbc.prefix`,
+    /// `management.mongodb.prefix`): letters, digits, underscores.
     pub fn with_prefix(mut self, prefix: &str) -> Result<Self, WriteError> {
         if !prefix.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(WriteError::Prefix(prefix.to_owned()));
@@ -95,6 +99,11 @@ impl ManagementWriter {
         let changed = change.execute(&self.sql(sql), &arguments).await?;
         change.commit().await?;
         Ok(changed)
+    }
+
+    /// The MongoDB database, if it is one. For what has no method of its own.
+    pub fn mongodb(&self) -> Option<&mongodb::Database> {
+        self.database.documents().map(|documents| &documents.0)
     }
 
     /// The time to write, strictly later than the last one unless it was fixed by [`Self::at`].

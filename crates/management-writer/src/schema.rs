@@ -1,6 +1,9 @@
 //! The tables that a gateway reads, as APIM 4.11 and 4.12 have them (`management-repository.md` sections 3, 5, 8).
 
+use mongodb::bson::Document;
+
 use crate::database::{Engine, Value, WriteError};
+use crate::documents;
 use crate::{DEFAULT_ENVIRONMENT, DEFAULT_ORGANIZATION, ManagementWriter};
 
 /// `{p}` prefix, `{time}` type of a time without zone, `{serial}` of a number that the database gives, `{yes}` of a yes
@@ -57,7 +60,7 @@ const TABLES: &[&str] = &[
 
 impl ManagementWriter {
     /// Creates the tables, with what a fresh installation has: an organization and an environment `DEFAULT`
-    /// (`default`), and an installation id. Fails where the tables exist.
+    /// (`default`), and an installation id. Fails where the tables exist. In MongoDB: the collections with their indexes.
     pub async fn create_schema(&self) -> Result<(), WriteError> {
         let engine = self.database.engine();
         let (time, serial, yes) = match engine {
@@ -65,6 +68,7 @@ impl ManagementWriter {
             // Liquibase made the one or the other of a boolean, depending on its version.
             Engine::Mysql => ("timestamp(6) NULL", "bigint AUTO_INCREMENT PRIMARY KEY", "tinyint(1)"),
             Engine::Sqlite => ("text", "integer PRIMARY KEY AUTOINCREMENT", "boolean"),
+            Engine::Mongo => return self.create_collections().await,
         };
         let mut change = self.database.begin().await?;
         for table in TABLES {
@@ -100,10 +104,27 @@ impl ManagementWriter {
         self.create_environment(DEFAULT_ENVIRONMENT, Some("default"), DEFAULT_ORGANIZATION).await
     }
 
+    async fn create_collections(&self) -> Result<(), WriteError> {
+        let Some(documents) = self.database.documents() else { return Ok(()) };
+        documents.create_indexes(&self.prefix).await?;
+        let now = Value::Time(Some(self.now()));
+        let row = vec![Value::text(uuid::Uuid::new_v4().to_string()), now.clone(), now];
+        let mut installation = documents::document("Installation", &["id", "created_at", "updated_at"], row);
+        installation.insert("additionalInformation", Document::new());
+        documents.insert(&self.sql("{p}installation"), vec![installation]).await?;
+        self.create_organization(DEFAULT_ORGANIZATION, Some("default")).await?;
+        self.create_environment(DEFAULT_ENVIRONMENT, Some("default"), DEFAULT_ORGANIZATION).await
+    }
+
     /// Adds an organization, with its human-readable id if it has one.
     pub async fn create_organization(&self, id: &str, hrid: Option<&str>) -> Result<(), WriteError> {
-        let mut change = self.database.begin().await?;
         let row = vec![Value::text(id), Value::text(id)];
+        if let Some(documents) = self.database.documents() {
+            let mut organization = documents::document("Organization", &["id", "name"], row);
+            organization.insert("hrids", hrid.into_iter().collect::<Vec<_>>());
+            return documents.insert(&self.sql("{p}organizations"), vec![organization]).await;
+        }
+        let mut change = self.database.begin().await?;
         change.insert(&self.sql("{p}organizations"), &["id", "name"], &[row]).await?;
         if let Some(hrid) = hrid {
             let row = vec![Value::text(id), Value::text(hrid), Value::Number(0)];
@@ -120,9 +141,15 @@ impl ManagementWriter {
         hrid: Option<&str>,
         organization: &str,
     ) -> Result<(), WriteError> {
-        let mut change = self.database.begin().await?;
         let row = vec![Value::text(id), Value::text(id), Value::text(organization)];
-        change.insert(&self.sql("{p}environments"), &["id", "name", "organization_id"], &[row]).await?;
+        let columns = ["id", "name", "organization_id"];
+        if let Some(documents) = self.database.documents() {
+            let mut environment = documents::document("Environment", &columns, row);
+            environment.insert("hrids", hrid.into_iter().collect::<Vec<_>>());
+            return documents.insert(&self.sql("{p}environments"), vec![environment]).await;
+        }
+        let mut change = self.database.begin().await?;
+        change.insert(&self.sql("{p}environments"), &columns, &[row]).await?;
         if let Some(hrid) = hrid {
             let row = vec![Value::text(id), Value::text(hrid), Value::Number(0)];
             let columns = ["environment_id", "hrid", "pos"];

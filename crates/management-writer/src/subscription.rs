@@ -1,7 +1,9 @@
 //! Subscriptions and API keys (`management-repository.md` section 8).
 
+use mongodb::bson::{Document, doc};
+
 use crate::database::{Value, WriteError};
-use crate::{DEFAULT_ENVIRONMENT, ManagementWriter};
+use crate::{DEFAULT_ENVIRONMENT, ManagementWriter, documents};
 
 /// State of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +97,13 @@ impl SubscriptionSpec {
             Value::text(&self.environment),
         ]
     }
+
+    /// The row as a document.
+    pub(crate) fn document(&self, row: Vec<Value>) -> Document {
+        let mut document = documents::document("Subscription", &SUBSCRIPTION_COLUMNS, row);
+        document.insert("metadata", documents::map(&self.metadata));
+        document
+    }
 }
 
 /// Columns of [`SubscriptionSpec::row`].
@@ -166,6 +175,13 @@ impl KeySpec {
             Value::text(&self.environment),
         ]
     }
+
+    /// The row as a document.
+    pub(crate) fn document(&self, row: Vec<Value>) -> Document {
+        let mut document = documents::document("ApiKey", &KEY_COLUMNS, row);
+        document.insert("subscriptions", self.subscriptions.clone());
+        document
+    }
 }
 
 /// Columns of [`KeySpec::row`].
@@ -185,8 +201,12 @@ pub(crate) const KEY_COLUMNS: [&str; 10] = [
 impl ManagementWriter {
     /// Writes a subscription.
     pub async fn create_subscription(&self, subscription: &SubscriptionSpec) -> Result<(), WriteError> {
-        let mut change = self.database.begin().await?;
         let row = subscription.row(self.now());
+        if let Some(documents) = self.database.documents() {
+            let document = subscription.document(row);
+            return documents.insert(&self.sql("{p}subscriptions"), vec![document]).await;
+        }
+        let mut change = self.database.begin().await?;
         change.insert(&self.sql("{p}subscriptions"), &SUBSCRIPTION_COLUMNS, &[row]).await?;
         let metadata = subscription.metadata.iter();
         let metadata = metadata
@@ -199,8 +219,12 @@ impl ManagementWriter {
 
     /// Writes an API key.
     pub async fn create_key(&self, key: &KeySpec) -> Result<(), WriteError> {
+        let row = key.row(self.now());
+        if let Some(documents) = self.database.documents() {
+            return documents.insert(&self.sql("{p}keys"), vec![key.document(row)]).await;
+        }
         let mut change = self.database.begin().await?;
-        change.insert(&self.sql("{p}keys"), &KEY_COLUMNS, &[key.row(self.now())]).await?;
+        change.insert(&self.sql("{p}keys"), &KEY_COLUMNS, &[row]).await?;
         let links = key.subscriptions.iter();
         let links = links.map(|subscription| vec![Value::text(&key.id), Value::text(subscription)]);
         let links = links.collect::<Vec<_>>();
@@ -210,53 +234,82 @@ impl ManagementWriter {
 
     /// Revokes a key, for good.
     pub async fn revoke_key(&self, id: &str) -> Result<(), WriteError> {
-        let sql = "UPDATE {p}keys SET revoked = true, revoked_at = $2, updated_at = $2 WHERE id = $1";
-        self.update(sql, "key", id).await
+        let columns = [("revoked", Value::Flag(true)), ("revoked_at", Value::Time(Some(self.now())))];
+        self.update("keys", "key", id, &columns).await
     }
 
     /// Pauses a subscription and its keys.
     pub async fn pause_subscription(&self, id: &str) -> Result<(), WriteError> {
         self.set_status(id, SubscriptionStatus::Paused).await?;
-        self.touch_keys("SET paused = true, updated_at = $2", id).await
+        self.touch_keys(id, &[("paused", Value::Flag(true))]).await
     }
 
     /// Accepts a paused subscription again, with those of its keys that were not revoked meanwhile.
     pub async fn resume_subscription(&self, id: &str) -> Result<(), WriteError> {
         self.set_status(id, SubscriptionStatus::Accepted).await?;
-        self.touch_keys("SET paused = false, updated_at = $2", id).await
+        self.touch_keys(id, &[("paused", Value::Flag(false))]).await
     }
 
     /// Closes a subscription for good and revokes its keys.
     pub async fn close_subscription(&self, id: &str) -> Result<(), WriteError> {
         self.set_status(id, SubscriptionStatus::Closed).await?;
-        self.touch_keys("SET revoked = true, revoked_at = $2, updated_at = $2", id).await
+        let columns = [("revoked", Value::Flag(true)), ("revoked_at", Value::Time(Some(self.now())))];
+        self.touch_keys(id, &columns).await
     }
 
     /// Sets the state of a subscription and nothing else.
     pub async fn set_status(&self, id: &str, status: SubscriptionStatus) -> Result<(), WriteError> {
-        let sql = format!(
-            "UPDATE {{p}}subscriptions SET status = '{}', updated_at = $2 WHERE id = $1",
-            status.name()
-        );
-        self.update(&sql, "subscription", id).await
+        self.update("subscriptions", "subscription", id, &[("status", Value::text(status.name()))]).await
     }
 
-    async fn touch_keys(&self, set: &str, subscription: &str) -> Result<(), WriteError> {
+    /// Sets columns of those keys of a subscription that are not revoked.
+    async fn touch_keys(&self, subscription: &str, columns: &[(&str, Value)]) -> Result<(), WriteError> {
+        let mut columns = columns.to_vec();
+        columns.push(("updated_at", Value::Time(Some(self.now()))));
+        if let Some(documents) = self.database.documents() {
+            let filter = doc! { "subscriptions": subscription, "revoked": false };
+            return documents.set(&self.sql("{p}keys"), filter, &columns).await.map(drop);
+        }
         let sql = self.sql(&format!(
-            "UPDATE {{p}}keys {set} WHERE revoked = false
-                AND id IN (SELECT key_id FROM {{p}}key_subscriptions WHERE subscription_id = $1)"
+            "UPDATE {{p}}keys SET {} WHERE revoked = false
+                AND id IN (SELECT key_id FROM {{p}}key_subscriptions WHERE subscription_id = $1)",
+            assignments(&columns)
         ));
         let mut change = self.database.begin().await?;
-        change.execute(&sql, &[Value::text(subscription), Value::Time(Some(self.now()))]).await?;
+        change.execute(&sql, &values(subscription, columns)).await?;
         change.commit().await
     }
 
-    async fn update(&self, sql: &str, what: &str, id: &str) -> Result<(), WriteError> {
-        let mut change = self.database.begin().await?;
-        let values = [Value::text(id), Value::Time(Some(self.now()))];
-        if change.execute(&self.sql(sql), &values).await? == 0 {
-            return Err(WriteError::Missing(format!("{what} `{id}`")));
-        }
-        change.commit().await
+    /// Sets columns of one record, and its time.
+    pub(crate) async fn update(
+        &self,
+        table: &str,
+        what: &str,
+        id: &str,
+        columns: &[(&str, Value)],
+    ) -> Result<(), WriteError> {
+        let mut columns = columns.to_vec();
+        columns.push(("updated_at", Value::Time(Some(self.now()))));
+        let changed = if let Some(documents) = self.database.documents() {
+            documents.set(&self.sql(&format!("{{p}}{table}")), doc! { "_id": id }, &columns).await?
+        } else {
+            let sql = format!("UPDATE {{p}}{table} SET {} WHERE id = $1", assignments(&columns));
+            let mut change = self.database.begin().await?;
+            let changed = change.execute(&self.sql(&sql), &values(id, columns)).await?;
+            change.commit().await?;
+            changed
+        };
+        if changed == 0 { Err(WriteError::Missing(format!("{what} `{id}`"))) } else { Ok(()) }
     }
+}
+
+/// `column = $2, …`.
+fn assignments(columns: &[(&str, Value)]) -> String {
+    let assignments = columns.iter().enumerate().map(|(index, (name, _))| format!("{name} = ${}", index + 2));
+    assignments.collect::<Vec<_>>().join(", ")
+}
+
+/// `$1`, `$2`, ….
+fn values(id: &str, columns: Vec<(&str, Value)>) -> Vec<Value> {
+    std::iter::once(Value::text(id)).chain(columns.into_iter().map(|(_, value)| value)).collect()
 }

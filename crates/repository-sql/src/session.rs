@@ -67,13 +67,13 @@ impl port::Session for SqlSession {
         self.zone.millis(time.local)
     }
 
-    async fn snapshot(&mut self) -> Answer<bool> {
-        self.connection.snapshot().await?;
-        Ok(true)
+    async fn snapshot(&mut self) -> Answer<()> {
+        self.connection.snapshot().await
     }
 
-    async fn end_snapshot(&mut self) -> Answer<()> {
-        self.connection.end_snapshot().await
+    async fn end_snapshot(&mut self) -> Answer<bool> {
+        self.connection.end_snapshot().await?;
+        Ok(true)
     }
 
     async fn event_page(

@@ -114,7 +114,7 @@ impl<D: Database> Run<'_, D> {
         let ids = heads.iter().map(|head| Arc::clone(&head.id)).collect::<Vec<_>>();
         let (mut looks, mut reads) = (0, 0);
         loop {
-            let one_moment = self.session.snapshot().await?;
+            self.session.snapshot().await?;
             let events = self.session.events(&ids).await?;
             if looks < LOOK_AGAIN.0 && events.iter().any(|event| !event.settled) {
                 // Its properties are being written. Outside of the snapshot, or they would never be there.
@@ -139,7 +139,7 @@ impl<D: Database> Run<'_, D> {
                 }
             }
             let completed = if units.is_empty() { Ok(Vec::new()) } else { self.complete(units).await? };
-            self.session.end_snapshot().await?;
+            let one_moment = self.session.end_snapshot().await?;
             if !one_moment && reads < READ_AGAIN && self.changed_since(&versions).await? {
                 reads += 1;
                 continue;

@@ -76,15 +76,15 @@ pub trait Session: Send {
     /// Epoch milliseconds.
     fn millis(&self, time: &Self::Time) -> i64;
 
-    /// Begins to read one moment of the database, until [`Self::end_snapshot`]. `false` where there is no such thing:
-    /// then events are looked at again after what belongs to them was read.
-    fn snapshot(&mut self) -> impl Future<Output = Answer<bool>> + Send {
-        async { Ok(false) }
+    /// Begins to read one moment of the database, until [`Self::end_snapshot`], where the database can do that.
+    fn snapshot(&mut self) -> impl Future<Output = Answer<()>> + Send {
+        async { Ok(()) }
     }
 
-    /// Ends what [`Self::snapshot`] began.
-    fn end_snapshot(&mut self) -> impl Future<Output = Answer<()>> + Send {
-        async { Ok(()) }
+    /// Ends what [`Self::snapshot`] began, and says whether what was read since is of one moment. Where it is not, events
+    /// are looked at again after what belongs to them was read.
+    fn end_snapshot(&mut self) -> impl Future<Output = Answer<bool>> + Send {
+        async { Ok(false) }
     }
 
     /// Heads of latest events of some types, in the order of time and id.

@@ -20,7 +20,7 @@ const fn rule(package: &'static str, uses: &'static [&'static str]) -> Rule {
 
 /// What would make a core depend on how it is run.
 const OUTSIDE_WORLD: &[&str] =
-    &["tokio", "tokio-util", "serde", "serde_json", "rand", "chrono", "hyper", "sqlx", "rustis"];
+    &["tokio", "tokio-util", "serde", "serde_json", "rand", "chrono", "hyper", "sqlx", "mongodb", "rustis"];
 
 /// The arrows of ARCHITECTURE.md, from the bottom up.
 const PRODUCT: &[Rule] = &[
@@ -33,6 +33,10 @@ const PRODUCT: &[Rule] = &[
     rule("zonegate-repository", &["zonegate-model", "zonegate-payload", "zonegate-sync"]),
     rule(
         "zonegate-repository-sql",
+        &["zonegate-model", "zonegate-payload", "zonegate-sync", "zonegate-repository"],
+    ),
+    rule(
+        "zonegate-repository-mongodb",
         &["zonegate-model", "zonegate-payload", "zonegate-sync", "zonegate-repository"],
     ),
     rule("zonegate-store-redis", &["zonegate-model", "zonegate-sync"]),

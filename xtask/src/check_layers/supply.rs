@@ -87,14 +87,40 @@ fn satisfied(licence: &str, allowed: &impl Fn(&str) -> bool) -> Result<bool, Str
     Ok(expression.evaluate(|requirement| allowed(&requirement.to_string())))
 }
 
+/// Whether a package's features bring in what it depends on. The resolved graph also names optional dependencies that a
+/// feature only configures if something else brings them in (`ring?/std`).
+fn is_switched_on(package: &Package, features: &[impl AsRef<str>], on: &str) -> bool {
+    let mut declared = package.dependencies.iter().filter(|dependency| dependency.name == on).peekable();
+    if declared.peek().is_none() || declared.clone().any(|dependency| !dependency.optional) {
+        return true;
+    }
+    let mut names = declared.map(|dependency| dependency.rename.as_deref().unwrap_or(&dependency.name));
+    names.any(|name| {
+        features.iter().map(AsRef::as_ref).any(|feature: &str| {
+            let brought = |entry: &String| {
+                *entry == format!("dep:{name}")
+                    || entry == name
+                    || entry.split_once('/').is_some_and(|(package, _)| package == name)
+            };
+            feature == name || package.features.get(feature).is_some_and(|list| list.iter().any(brought))
+        })
+    })
+}
+
 /// The packages that anything in the workspace is built from or with, tests and tools included.
 fn resolved(metadata: &Metadata) -> impl Iterator<Item = &Package> {
     let nodes = metadata.resolve.iter().flat_map(|resolve| &resolve.nodes);
+    let packages: HashMap<&PackageId, &Package> =
+        metadata.packages.iter().map(|package| (&package.id, package)).collect();
     let edges: HashMap<&PackageId, Vec<&PackageId>> = nodes
         .map(|node| {
             let wanted = node.deps.iter().filter(|dep| {
                 let member = metadata.workspace_members.contains(&node.id);
-                dep.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development || member)
+                let kept = match (packages.get(&node.id), packages.get(&dep.pkg)) {
+                    (Some(package), Some(on)) => is_switched_on(package, &node.features, on.name.as_str()),
+                    _ => true,
+                };
+                kept && dep.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development || member)
             });
             (&node.id, wanted.map(|dep| &dep.pkg).collect())
         })

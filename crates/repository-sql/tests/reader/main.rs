@@ -5,16 +5,29 @@
     reason = "helpers of tests, outside of the functions that clippy knows as tests"
 )]
 
+// The scenarios of every repository, against the one that `world` makes.
+#[path = "../../../repository/tests/scenarios/audit.rs"]
 mod audit;
-mod bad_input;
+#[path = "../../../repository/tests/scenarios/changes.rs"]
 mod changes;
+#[path = "../../../repository/tests/scenarios/everything.rs"]
 mod everything;
+#[path = "../../../repository/tests/scenarios/members.rs"]
+mod members;
+#[path = "../../../repository/tests/scenarios/random.rs"]
+mod random;
+#[path = "../../../repository/tests/scenarios/scope.rs"]
+mod scope;
+#[path = "../../../repository/tests/scenarios/state.rs"]
+mod state;
+#[path = "../../../repository/tests/scenarios/transitions.rs"]
+mod transitions;
+
+mod bad_input;
+mod columns;
 mod failures;
 mod golden;
 mod ids;
 mod mariadb;
-mod members;
-mod random;
-mod scope;
-mod transitions;
+mod windows;
 mod world;

@@ -5,21 +5,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use zonegate_management_writer::{
-    ApiProductSpec, ApiSpec, KeySpec, ManagementWriter, PlanSecurity, PlanSpec, SubscriptionSpec,
+    ApiProductSpec, ApiSpec, KeySpec, ManagementWriter, Overwrite, PlanSecurity, PlanSpec, SubscriptionSpec,
     SubscriptionStatus,
 };
 use zonegate_model::Kind;
-use zonegate_repository_sql::SqlRepository;
 use zonegate_sync::port::Change;
 
-use crate::world::{State, World, on_each_engine, read_all, read_index, read_window};
+use crate::world::{Reader, State, World, on_each_engine, read_all, read_index, read_window};
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
 /// A gateway's knowledge of a repository, by windows.
 struct Gateway {
     world: World,
-    reader: SqlRepository,
+    reader: Reader,
     seen: HashMap<Arc<str>, i64>,
     state: State,
 }
@@ -121,7 +120,7 @@ async fn s5_a_plan_transfer_takes_the_keys_along_or_not_as_the_new_plan_does(wor
     let transfer = |plan: &'static str| {
         let writer = gateway.world.writer.clone();
         async move {
-            writer.execute("UPDATE {p}subscriptions SET plan = $1 WHERE id = 's'", &[plan]).await.unwrap();
+            writer.overwrite("subscriptions", Some("s"), "plan", Overwrite::Text(plan)).await.unwrap();
             writer.set_status("s", SubscriptionStatus::Accepted).await.unwrap();
         }
     };
@@ -148,7 +147,7 @@ async fn s5_a_key_that_was_revoked_while_its_subscription_was_paused_stays_away(
     gateway.expect("three keys", &["api/s"], &["api/paused", "api/revoked", "api/sound"]).await;
     gateway.set("s", SubscriptionStatus::Paused).await;
     gateway.writer().revoke_key("revoked").await.unwrap();
-    gateway.writer().execute("UPDATE {p}keys SET paused = true WHERE id = 'paused'", &[]).await.unwrap();
+    gateway.writer().overwrite("keys", Some("paused"), "paused", Overwrite::Flag(true)).await.unwrap();
     gateway.expect("paused, one revoked", &[], &[]).await;
     gateway.set("s", SubscriptionStatus::Accepted).await;
     gateway.expect("accepted again", &["api/s"], &["api/sound"]).await;
@@ -189,11 +188,7 @@ async fn s5_a_key_that_an_application_uses_again_survives_its_former_subscriptio
     }
     gateway.expect("closed", &[], &[]).await;
     gateway.subscribe("m-new", Accepted).await;
-    gateway
-        .writer()
-        .execute("INSERT INTO {p}key_subscriptions (key_id, subscription_id) VALUES ('k', 'm-new')", &[])
-        .await
-        .unwrap();
+    gateway.writer().link_key("k", &["a-former", "z-former", "m-new"]).await.unwrap();
     gateway.expect("subscribed again", &["api/m-new"], &["api/k"]).await;
     for former in ["a-former", "z-former"] {
         gateway.set(former, Closed).await;
@@ -201,7 +196,7 @@ async fn s5_a_key_that_an_application_uses_again_survives_its_former_subscriptio
     }
     gateway.writer().revoke_key("k").await.unwrap();
     gateway.expect("revoked", &["api/m-new"], &[]).await;
-    gateway.writer().execute("UPDATE {p}keys SET revoked = false WHERE id = 'k'", &[]).await.unwrap();
+    gateway.writer().overwrite("keys", Some("k"), "revoked", Overwrite::Flag(false)).await.unwrap();
     gateway.set("m-new", Accepted).await;
     gateway.expect("reactivated", &["api/m-new"], &["api/k"]).await;
     assert_eq!(gateway.state.payload(Kind::ApiKey, "k")["subscription"], "m-new");
@@ -264,11 +259,15 @@ async fn push_subscriptions_are_carried_with_their_configuration(world: World) {
     let mut gateway = Gateway::started(world).await;
     gateway.subscribe("push", SubscriptionStatus::Accepted).await;
     gateway.subscribe("broken", SubscriptionStatus::Accepted).await;
-    let set = "UPDATE {p}subscriptions SET type = 'PUSH', configuration = $1 WHERE id = $2";
     let configuration =
         r#"{"entrypointId":"webhook","channel":"c","entrypointConfiguration":{"callbackUrl":"http://x"}}"#;
-    gateway.writer().execute(set, &[configuration, "push"]).await.unwrap();
-    gateway.writer().execute(set, &["{", "broken"]).await.unwrap();
+    for (id, configuration) in [("push", configuration), ("broken", "{")] {
+        let push = [("type", "PUSH"), ("configuration", configuration)];
+        for (column, text) in push {
+            let text = Overwrite::Text(text);
+            gateway.writer().overwrite("subscriptions", Some(id), column, text).await.unwrap();
+        }
+    }
     gateway.expect("created", &["api/push"], &[]).await;
     let payload = gateway.state.payload(Kind::Subscription, "push");
     assert_eq!((&payload["type"], &payload["configuration"]["channel"]), (&"PUSH".into(), &"c".into()));

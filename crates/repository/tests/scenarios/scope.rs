@@ -1,20 +1,18 @@
-//! What is for this gateway: environments and organizations, sharding tags, time zones, authorization.
+//! What is for this gateway: environments and organizations, sharding tags, authorization.
 
 use std::collections::HashMap;
 
-use chrono::FixedOffset;
 use serde_json::json;
 use zonegate_management_writer::{
-    ApiSpec, EventRow, EventType, KeySpec, ManagementWriter, PlanSpec, SubscriptionSpec,
+    ApiSpec, EventRow, EventType, KeySpec, ManagementWriter, Overwrite, PlanSpec, SubscriptionSpec,
 };
 use zonegate_model::Kind;
 use zonegate_payload::ShardingTags;
 use zonegate_repository::EnvironmentFilter;
-use zonegate_repository_sql::SqlRepository;
 use zonegate_sync::port::{Change, RepositoryReader, Window};
 
 use crate::world::{
-    Index, Read, World, on_each_engine, read_all, read_changes, read_index, read_parts, read_window,
+    Index, Read, Reader, World, on_each_engine, read_all, read_changes, read_index, read_parts, read_window,
 };
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
@@ -34,7 +32,7 @@ async fn api_in(writer: &ManagementWriter, id: &str, environment: &str) {
     writer.create_key(&key).await.unwrap();
 }
 
-fn only(world: &World, organizations: &[&str], environments: &[&str]) -> SqlRepository {
+fn only(world: &World, organizations: &[&str], environments: &[&str]) -> Reader {
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let mut reading = world.reading.clone();
     reading.environments = EnvironmentFilter {
@@ -50,8 +48,6 @@ on_each_engine!(
     windows_index_and_parts_are_of_the_selected_environments,
     settings_that_select_nothing_are_an_error_and_never_everything,
     an_api_whose_new_tags_are_excluded_goes,
-    windows_are_in_the_writers_zone,
-    a_zone_with_summer_time_loses_nothing_when_the_clock_is_set,
     authorization_is_read_where_it_is_asked_for_and_in_its_place,
     node_metadata_names_the_organizations_that_are_selected,
 );
@@ -60,14 +56,8 @@ async fn the_first_human_readable_id_is_in_the_rows_and_every_one_selects(world:
     let writer = &world.writer;
     writer.create_organization("ORG", Some("org-first")).await.unwrap();
     writer.create_environment("E", Some("first"), "ORG").await.unwrap();
-    // Written in another order than that of their places.
-    for statement in [
-        "INSERT INTO {p}environment_hrids (environment_id, hrid, pos) VALUES ('E', 'third', 2)",
-        "INSERT INTO {p}environment_hrids (environment_id, hrid, pos) VALUES ('E', 'a-second', 1)",
-        "INSERT INTO {p}organization_hrids (organization_id, hrid, pos) VALUES ('ORG', 'a-org', 1)",
-    ] {
-        writer.execute(statement, &[]).await.unwrap();
-    }
+    writer.set_hrids("environment", "E", &["first", "a-second", "third"]).await.unwrap();
+    writer.set_hrids("organization", "ORG", &["org-first", "a-org"]).await.unwrap();
     writer.create_environment("NAMELESS", None, "ORG").await.unwrap();
     api_in(writer, "api", "E").await;
     api_in(writer, "nameless", "NAMELESS").await;
@@ -97,7 +87,7 @@ async fn windows_index_and_parts_are_of_the_selected_environments(world: World) 
     api_in(writer, "dev", "DEFAULT").await;
     api_in(writer, "prod", "PROD").await;
     // Of a key without an environment its subscriptions decide.
-    writer.execute("UPDATE {p}keys SET environment_id = NULL", &[]).await.unwrap();
+    writer.overwrite("keys", None, "environment_id", Overwrite::Nothing).await.unwrap();
     let reader = only(&world, &[], &["prod"]);
     let whole = read_all(&reader).await;
     let (mut state, mut seen) = (whole.state(), whole.stamps());
@@ -189,44 +179,6 @@ async fn an_api_whose_new_tags_are_excluded_goes(mut world: World) {
         },
         "",
     );
-}
-
-async fn windows_are_in_the_writers_zone(mut world: World) {
-    const NOON: i64 = 1_782_907_200_000;
-    for (setting, offset) in [("+05:30", 19_800), ("-03:00", -10_800), ("America/New_York", -14_400)] {
-        let zone = FixedOffset::east_opt(offset).unwrap();
-        let writer = world.writer.clone().in_zone(zone).at(NOON);
-        let api = ApiSpec::v4("api", "/api", UPSTREAM).api_key();
-        writer.deploy_api(&api).await.unwrap();
-        world.settings.zone = Some(setting.parse().unwrap());
-        let reader = world.reader();
-        for (from, to, found) in
-            [(NOON, NOON, true), (NOON - 60_000, NOON - 1, false), (NOON + 1, NOON + 60_000, false)]
-        {
-            let read = read_window(&reader, from, to, HashMap::new()).await;
-            assert_eq!(!read.state().ids(Kind::Api).is_empty(), found, "{setting} {from}");
-        }
-        assert_eq!(read_index(&reader).await.rows.values().next().unwrap().0, NOON, "{setting}");
-    }
-}
-
-async fn a_zone_with_summer_time_loses_nothing_when_the_clock_is_set(mut world: World) {
-    // In Paris, 03:00 became 02:00 at 01:00 UTC: what was written before and after looks as if in another order.
-    const SET_BACK: i64 = 1_792_890_000_000;
-    let summer = FixedOffset::east_opt(7_200).unwrap();
-    let winter = FixedOffset::east_opt(3_600).unwrap();
-    for (id, at, zone) in [("before", SET_BACK - 600_000, summer), ("after", SET_BACK + 600_000, winter)] {
-        let writer = world.writer.clone().in_zone(zone).at(at);
-        writer.deploy_api(&ApiSpec::v4(id, format!("/{id}"), UPSTREAM).keyless()).await.unwrap();
-    }
-    world.settings.zone = Some("Europe/Paris".parse().unwrap());
-    let reader = world.reader();
-    let read = read_window(&reader, SET_BACK - 1_200_000, SET_BACK + 1_200_000, HashMap::new()).await;
-    assert_eq!(read.state().ids(Kind::Api), ["after", "before"]);
-    for (from, to) in [(SET_BACK - 700_000, SET_BACK + 1), (SET_BACK - 1, SET_BACK + 700_000)] {
-        let read = read_window(&reader, from, to, HashMap::new()).await;
-        assert_eq!(read.state().ids(Kind::Api).len(), 2, "wide enough for both readings");
-    }
 }
 
 async fn authorization_is_read_where_it_is_asked_for_and_in_its_place(mut world: World) {

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use zonegate_management_writer::{ApiProductSpec, ApiSpec, ManagementWriter, PlanSpec};
+use zonegate_management_writer::{ApiProductSpec, ApiSpec, ManagementWriter, Overwrite, PlanSpec};
 use zonegate_model::Kind;
 use zonegate_payload::ShardingTags;
-use zonegate_repository_sql::SqlRepository;
 
-use crate::world::{State, World, on_each_engine, read_all, read_parts, read_window};
+use crate::world::{Reader, State, World, on_each_engine, read_all, read_parts, read_window};
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
@@ -37,7 +36,7 @@ async fn product(writer: &ManagementWriter, id: &str, apis: &[&str], status: &st
 
 struct Gateway<'a> {
     world: &'a World,
-    reader: SqlRepository,
+    reader: Reader,
     seen: HashMap<Arc<str>, i64>,
     state: State,
 }
@@ -115,8 +114,7 @@ async fn s3_a_product_that_is_not_understood_keeps_its_members(mut world: World)
     let reader = world.reader();
     let mut state = read_all(&reader).await.state();
     assert!(state.ids(Kind::Api).contains(&"bare".to_owned()));
-    let break_it = "UPDATE {p}events_latest SET payload = '{' WHERE id = $1";
-    writer.execute(break_it, &["prod"]).await.unwrap();
+    writer.overwrite("events_latest", Some("prod"), "payload", Overwrite::Text("{")).await.unwrap();
     for read in [read_parts(&reader, &["prod"]).await, read_all(&reader).await] {
         assert_eq!(read.refused().len(), 1);
         state.apply(&read.changes);
@@ -131,7 +129,7 @@ async fn s5_an_audit_misses_the_members_of_a_product_that_was_deleted(mut world:
     product(&writer, "prod", &["bare", "own"], "published").await;
     let reader = world.reader();
     let mut state = read_all(&reader).await.state();
-    writer.execute("DELETE FROM {p}events_latest WHERE id = $1", &["prod"]).await.unwrap();
+    writer.remove("events_latest", "prod").await.unwrap();
     let parts = read_parts(&reader, &["prod"]).await;
     state.apply(&parts.changes);
     state.assert_same(&world.read_all().await.state(), "");

@@ -76,7 +76,8 @@ async fn act(writer: &ManagementWriter, random: &mut StdRng, step: usize) -> Str
     format!("{what}{}", if outcome.is_ok() { "" } else { " (refused)" })
 }
 
-async fn windows_add_up(world: World, seed: u64, steps: usize) {
+/// The scenario.
+pub(crate) async fn windows_add_up(world: World, seed: u64, steps: usize) {
     let mut random = StdRng::seed_from_u64(seed);
     let auditor = world.reader();
     let mut reader = world.reader();
@@ -109,29 +110,5 @@ async fn windows_add_up(world: World, seed: u64, steps: usize) {
             audited.apply(&read_parts(&auditor, &units.collect::<Vec<_>>()).await.changes);
             audited.assert_same(&fresh, &after);
         }
-    }
-}
-
-#[tokio::test]
-async fn s4_windows_add_up_to_a_fresh_read_on_sqlite() {
-    for seed in 0..12 {
-        let world = World::sqlite(&format!("random-{seed}")).await;
-        windows_add_up(world, seed, 60).await;
-    }
-}
-
-#[tokio::test]
-async fn s4_windows_add_up_to_a_fresh_read_on_postgresql() {
-    for seed in 100..104 {
-        let world = World::postgres(&format!("random_{seed}")).await;
-        windows_add_up(world, seed, 60).await;
-    }
-}
-
-#[tokio::test]
-async fn s4_windows_add_up_to_a_fresh_read_on_mariadb() {
-    for seed in 200..204 {
-        let world = World::mariadb(&format!("random_{seed}")).await;
-        windows_add_up(world, seed, 60).await;
     }
 }

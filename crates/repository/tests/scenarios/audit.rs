@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use zonegate_management_writer::{
-    ApiProductSpec, ApiSpec, KeySpec, ManagementWriter, PlanSpec, SubscriptionSpec, SubscriptionStatus,
+    ApiProductSpec, ApiSpec, KeySpec, ManagementWriter, Overwrite, PlanSpec, SubscriptionSpec,
+    SubscriptionStatus,
 };
 use zonegate_model::{Kind, RecordedAt};
 use zonegate_repository::{Bulk, EnvironmentFilter};
@@ -113,14 +114,10 @@ async fn s5_what_was_deleted_from_the_tables_is_not_in_the_index(world: World) {
         api_with_key(writer, id).await;
     }
     let before = read_index(&world.reader()).await;
-    for (statement, id) in [
-        ("DELETE FROM {p}events_latest WHERE id = $1", "api"),
-        ("DELETE FROM {p}subscriptions WHERE id = $1", "subscription-s"),
-        ("DELETE FROM {p}keys WHERE id = $1", "key-k"),
-        ("DELETE FROM {p}key_subscriptions WHERE key_id = $1", "link-k"),
-    ] {
-        writer.execute(statement, &[id]).await.unwrap();
+    for (table, id) in [("events_latest", "api"), ("subscriptions", "subscription-s"), ("keys", "key-k")] {
+        writer.remove(table, id).await.unwrap();
     }
+    writer.link_key("link-k", &[]).await.unwrap();
     let index = read_index(&world.reader()).await;
     let missing = before.rows.keys().filter(|key| !index.rows.contains_key(key)).map(ToString::to_string);
     let expected = [
@@ -224,8 +221,7 @@ async fn an_index_ends_with_its_receiver(world: World) {
 async fn records_without_a_time_are_known_by_one_that_stays(world: World) {
     api_with_key(&world.writer, "api").await;
     for table in ["subscriptions", "keys"] {
-        let statement = format!("UPDATE {{p}}{table} SET updated_at = NULL");
-        world.writer.execute(&statement, &[]).await.unwrap();
+        world.writer.overwrite(table, None, "updated_at", Overwrite::Nothing).await.unwrap();
     }
     let (index, state) = (read_index(&world.reader()).await, world.read_all().await.state());
     assert_eq!(state.ids(Kind::ApiKey), ["api/api-k"]);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use zonegate_management_writer::{
-    ApiProductSpec, ApiSpec, KeySpec, ManagementWriter, PlanSpec, SubscriptionSpec, SubscriptionStatus,
+    ApiProductSpec, ApiSpec, KeySpec, ManagementWriter, Overwrite, PlanSpec, SubscriptionSpec,
+    SubscriptionStatus,
 };
 use zonegate_model::{Kind, RowState};
 use zonegate_sync::port::Change;
@@ -164,7 +165,7 @@ async fn a_paused_revoked_resumed_key_does_not_come_back(world: World) {
     state.apply(&revoked.changes);
 
     // Only the subscription is touched: its keys must be judged with it.
-    writer.execute("UPDATE {p}keys SET paused = false", &[]).await.unwrap();
+    writer.overwrite("keys", None, "paused", Overwrite::Flag(false)).await.unwrap();
     writer.set_status("s", SubscriptionStatus::Accepted).await.unwrap();
     let resumed = read_window(&reader, 0, i64::MAX, seen.clone()).await;
     state.apply(&resumed.changes);

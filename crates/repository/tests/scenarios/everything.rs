@@ -1,6 +1,5 @@
 //! Reading everything.
 
-use chrono::FixedOffset;
 use serde_json::json;
 use zonegate_management_writer::{
     ApiProductSpec, ApiSpec, EventRow, EventType, FillSpec, KeySpec, ManagementWriter, PlanSpec,
@@ -15,7 +14,7 @@ use crate::world::{Read, World, on_each_engine, read_all};
 
 const UPSTREAM: &str = "http://127.0.0.1:1";
 
-async fn api_with_key(writer: &ManagementWriter, id: &str) {
+pub(crate) async fn api_with_key(writer: &ManagementWriter, id: &str) {
     writer.deploy_api(&ApiSpec::v4(id, format!("/{id}"), UPSTREAM).api_key()).await.unwrap();
     writer
         .create_subscription(&SubscriptionSpec::new(format!("{id}-s"), id, format!("{id}-api-key")))
@@ -35,11 +34,8 @@ on_each_engine!(
     small_pages_find_what_large_ones_find,
     keyset_paging_loses_nothing_while_rows_are_rewritten,
     s3_a_broken_payload_refuses_one_api_only,
-    l1_a_payload_beyond_the_limit_is_refused_without_being_read,
-    an_event_whose_properties_come_late_is_waited_for,
     environments_are_filtered_and_an_unknown_one_is_an_error,
     tags_leave_out_apis_and_plans_of_other_gateways,
-    times_are_read_in_the_writers_zone,
     a_stopped_receiver_ends_the_read_without_an_error,
     product_subscriptions_belong_to_the_product,
 );
@@ -263,39 +259,6 @@ async fn s3_a_broken_payload_refuses_one_api_only(world: World) {
     assert!(refused.iter().all(|(_, reason)| !reason.contains("hunter2")), "L3: {refused:?}");
 }
 
-async fn l1_a_payload_beyond_the_limit_is_refused_without_being_read(world: World) {
-    api_with_key(&world.writer, "good").await;
-    world.writer.deploy_raw("huge", &"x".repeat(33 * 1024 * 1024)).await.unwrap();
-    let read = world.read_all().await;
-    assert_eq!(read.state().ids(Kind::Api), ["good"]);
-    let [(key, reason)] = &read.refused()[..] else { panic!("{:?}", read.refused()) };
-    assert_eq!(key, "API huge");
-    assert!(reason.contains("34603008 bytes"), "{reason}");
-}
-
-async fn an_event_whose_properties_come_late_is_waited_for(world: World) {
-    api_with_key(&world.writer, "api").await;
-    let mut events = "DELETE FROM {p}events_latest_properties WHERE event_id = $1";
-    world.writer.execute(events, &["api"]).await.unwrap();
-    let writer = world.writer.clone();
-    let late = tokio::spawn(async move {
-        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
-        let insert = "INSERT INTO {p}events_latest_properties VALUES ($1, 'deployment_number', '7')";
-        writer.execute(insert, &["api"]).await.unwrap();
-    });
-    let read = world.read_all().await;
-    late.await.unwrap();
-    assert_eq!(read.state().payload(Kind::Api, "api")["revision"], "7");
-    let settled = read.stamps()["event/api"];
-
-    // Where they never come, the event counts all the same, but as a version that is to be read again.
-    events = "DELETE FROM {p}events_latest_properties";
-    world.writer.execute(events, &[]).await.unwrap();
-    let read = world.read_all().await;
-    assert_eq!(read.state().ids(Kind::Api), ["api"]);
-    assert_eq!(read.stamps()["event/api"], settled - 1);
-}
-
 async fn environments_are_filtered_and_an_unknown_one_is_an_error(world: World) {
     let writer = &world.writer;
     writer.create_organization("ORG", Some("org")).await.unwrap();
@@ -321,10 +284,7 @@ async fn environments_are_filtered_and_an_unknown_one_is_an_error(world: World) 
     };
     writer.write_event(&everywhere).await.unwrap();
     // As it is for a moment while the management API writes.
-    writer
-        .execute("DELETE FROM {p}events_latest_environments WHERE event_id = $1", &["dev-api"])
-        .await
-        .unwrap();
+    writer.forget_environments("dev-api").await.unwrap();
     writer.create_access_point("dev-ap", "DEFAULT", "dev.example.com").await.unwrap();
     writer.create_access_point("prod-ap", "PROD", "prod.example.com").await.unwrap();
     writer.set_license("DEFAULT", "one").await.unwrap();
@@ -375,23 +335,6 @@ async fn tags_leave_out_apis_and_plans_of_other_gateways(mut world: World) {
     assert_eq!(world.read_all().await.state().ids(Kind::Api), ["eu-api", "untagged"]);
 }
 
-async fn times_are_read_in_the_writers_zone(mut world: World) {
-    let zone = FixedOffset::east_opt(5 * 3600 + 1800).unwrap();
-    let writer = world.writer.clone().in_zone(zone).at(1_767_225_600_123);
-    writer.deploy_api(&ApiSpec::v4("api", "/api", UPSTREAM).api_key()).await.unwrap();
-    let subscription = SubscriptionSpec {
-        starting_at: Some(1_767_000_000_000),
-        ..SubscriptionSpec::new("s", "api", "api-api-key")
-    };
-    writer.create_subscription(&subscription).await.unwrap();
-    world.settings.zone = Some("+05:30".parse().unwrap());
-    let read = world.read_all().await;
-    assert_eq!(read.stamps()["event/api"], 1_767_225_600_123);
-    let state = read.state();
-    assert_eq!(state.payload(Kind::Api, "api")["deployedAt"], 1_767_225_600_123_i64);
-    assert_eq!(state.payload(Kind::Subscription, "s")["startingAt"], 1_767_000_000_000_i64);
-}
-
 struct Stopping(usize);
 
 impl ChangeSink for Stopping {
@@ -435,20 +378,4 @@ async fn product_subscriptions_belong_to_the_product(world: World) {
     let subscription = state.payload(Kind::Subscription, "ps");
     assert_eq!(subscription["apiProductId"], "prod");
     assert!(subscription.get("api").is_none());
-}
-
-#[tokio::test]
-async fn l2_many_subscriptions_of_a_few_apis_are_read_api_by_api() {
-    let world = World::postgres("l2_many_subscriptions").await;
-    let fill = FillSpec {
-        apis: 3,
-        subscriptions_per_api: 9_000,
-        name: "filled".to_owned(),
-        target: UPSTREAM.to_owned(),
-    };
-    world.writer.fill(&fill).await.unwrap();
-    let state = world.read_all().await.state();
-    assert_eq!(state.ids(Kind::Api).len(), 3);
-    assert_eq!(state.ids(Kind::Subscription).len(), 27_000);
-    assert_eq!(state.ids(Kind::ApiKey).len(), 27_000);
 }
