@@ -65,7 +65,11 @@ impl fmt::Display for At<'_> {
                     f.write_str(".")?;
                 }
                 // Some are keys of the definition's own choice.
-                f.write_str(&excerpt(name))
+                if name.len() <= 32 && !name.contains(char::is_control) {
+                    f.write_str(name)
+                } else {
+                    f.write_str(&excerpt(name))
+                }
             }
             Step::Element(index) => write!(f, "[{index}]"),
         }

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal, shortened};
 use crate::{At, label};
 
 /// Parses the text of the member at `at`.
@@ -18,17 +18,12 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str, at: &At<'_>) -> Resul
         // Only a text that fails is read again, with its path recorded.
         let deserializer = &mut serde_json::Deserializer::from_str(text);
         let within = match serde_path_to_error::deserialize::<_, T>(deserializer) {
-            Err(error) => shortened(&error.path().to_string()),
+            // It may go through keys of the definition's own choice.
+            Err(error) => shortened(&error.path().to_string(), 256),
             Ok(_) => ".".to_owned(),
         };
         Refusal::new(Reason::Malformed(problem), join(&at.to_string(), &within))
     })
-}
-
-/// A path that may go through keys of the definition's own choice, short enough for a message.
-fn shortened(path: &str) -> String {
-    const LONGEST: usize = 256;
-    path.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// One path within another; `.` is the place itself.

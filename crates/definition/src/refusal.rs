@@ -160,10 +160,14 @@ pub enum Reason {
 
 /// A foreign label, short and printable enough for a message.
 pub fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 64;
+    shortened(text, 64)
+}
+
+/// A foreign text without control characters, with at most so many others.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
     let mut short: String =
-        text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    if text.chars().nth(LONGEST).is_some() {
+        text.chars().take(longest).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if text.chars().nth(longest).is_some() {
         short.push('…');
     }
     short

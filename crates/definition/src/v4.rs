@@ -9,7 +9,7 @@ use crate::api::json::{PropertyJson, properties};
 use crate::cors::json::{CorsJson, cors};
 use crate::failover::{V4Failover, v4_failover};
 use crate::flow::json::{V4Flow, flow_mode, v4_flows};
-use crate::json::{self, Flag, Items, Pairs, Text};
+use crate::json::{Flag, Items, Pairs, Text};
 use crate::listener::{context_path, distinct, host};
 use crate::plan::json::{in_chain_order, is_served, security};
 use crate::refusal::{Reason, Refusal, excerpt};
@@ -22,10 +22,15 @@ use crate::{
 
 mod groups;
 
+/// A V4 definition as it is written.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Definition<'a> {
+pub(crate) struct Definition<'a> {
     #[serde(borrow)]
+    pub(crate) gravitee: Option<Text<'a>>,
+    pub(crate) definition_version: Option<Text<'a>>,
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<Text<'a>>,
     id: Option<Text<'a>>,
     name: Option<Text<'a>>,
     api_version: Option<Text<'a>>,
@@ -115,8 +120,12 @@ struct SecurityJson<'a> {
 }
 
 /// Reads a V4 definition of type proxy; of a `member` of a product also without plans and with other tags.
-pub(crate) fn read(payload: &ApiPayload, node: &NodeContext, member: bool) -> Result<Read, Refusal> {
-    let definition: Definition<'_> = json::parse(payload.definition.get(), &At::WHOLE)?;
+pub(crate) fn read(
+    definition: Definition<'_>,
+    payload: &ApiPayload,
+    node: &NodeContext,
+    member: bool,
+) -> Result<Read, Refusal> {
     let tags = Text::all(definition.tags);
     if !member && !node.accepts(&tags) {
         return Ok(Read::NotHere(NotHere::Tags));

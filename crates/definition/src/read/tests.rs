@@ -400,9 +400,17 @@ fn l1_a_refusal_is_short_whatever_names_the_definition_has() {
 
 #[test]
 fn l1_a_huge_or_deep_definition_is_refused() {
-    let huge = payload(&format!(r#"{{"id":"{}"}}"#, "x".repeat(MAX_DEFINITION_BYTES)));
-    let refusal = read_api(&huge, &NodeContext::default()).expect_err("too large");
-    assert!(matches!(refusal.reason, Reason::TooLarge { .. }));
+    let padded = |length: usize| {
+        let bare = with(v4(), "future", json!("")).to_string().len();
+        payload(&with(v4(), "future", json!("x".repeat(length - bare))).to_string())
+    };
+    let largest = padded(MAX_DEFINITION_BYTES);
+    assert_eq!(largest.definition.get().len(), MAX_DEFINITION_BYTES);
+    assert!(matches!(read_api(&largest, &NodeContext::default()), Ok(Read::Serve(_))));
+    let refusal =
+        read_api(&padded(MAX_DEFINITION_BYTES + 1), &NodeContext::default()).expect_err("too large");
+    let (size, limit) = (MAX_DEFINITION_BYTES + 1, MAX_DEFINITION_BYTES);
+    assert_eq!(refusal.reason, Reason::TooLarge { size, limit });
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let text = v4().to_string().replacen(r#""flows":["#, &format!(r#""flows":[{deep},"#), 1);
     if let Ok(payload) = serde_json::from_str(&format!(r#"{{"definition":{text},"enabled":true}}"#)) {

@@ -14,7 +14,7 @@ mod v2;
 mod v4;
 
 /// What becomes of an API.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Outcome {
     Served,
     /// Served, and the log says what is missing.
@@ -29,11 +29,10 @@ use Outcome::{Limited, NotHere, Refused, Served};
 /// A construct, the JSON pointer that is set, the value, and the outcome.
 type Row = (&'static str, &'static str, Value, Outcome);
 
-fn check(base: &Value, rows: Vec<Row>) {
+fn check(base: &Value, rows: &[Row]) {
     for (construct, pointer, value, expected) in rows {
-        let definition = with(base.clone(), pointer, value);
-        let came = deploy(&definition);
-        let kept = match (&came, &expected) {
+        let came = deploy(&with(base.clone(), pointer, value.clone()));
+        let kept = match (&came, expected) {
             (Ok(Some(limitations)), Served) => limitations.is_empty(),
             (Ok(Some(limitations)), Limited(says)) => limitations.len() == 1 && limitations[0].contains(says),
             (Ok(None), NotHere) => true,
@@ -41,6 +40,30 @@ fn check(base: &Value, rows: Vec<Row>) {
             _ => false,
         };
         assert!(kept, "{construct} ({pointer}): expected {expected:?}, came {came:?}");
+    }
+}
+
+/// What is refused stays refused beside anything that is served. Changes that leave the endpoint out do not count:
+/// what is wrong with it is gone then.
+fn check_pairs(base: &Value, rows: &[Row]) {
+    let within = |one: &str, other: &str| {
+        other.strip_prefix(one).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let serves = |row: &&Row| match deploy(&with(base.clone(), row.1, row.2.clone())) {
+        Ok(Some(limitations)) => {
+            !limitations.iter().any(|limitation| limitation.contains("left out because"))
+        }
+        _ => false,
+    };
+    let others: Vec<&Row> = rows.iter().filter(serves).collect();
+    for (construct, pointer, value, _) in rows.iter().filter(|row| matches!(row.3, Refused(..))) {
+        let wrong = with(base.clone(), pointer, value.clone());
+        for (other, other_pointer, other_value, _) in &others {
+            if !within(pointer, other_pointer) && !within(other_pointer, pointer) {
+                let came = deploy(&with(wrong.clone(), other_pointer, other_value.clone()));
+                assert!(came.is_err(), "{construct} ({pointer}) is served beside {other} ({other_pointer})");
+            }
+        }
     }
 }
 

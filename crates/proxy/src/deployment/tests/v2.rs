@@ -21,11 +21,9 @@ fn base() -> Value {
 
 #[test]
 fn r5_every_construct_of_a_v2_definition_is_served_reported_or_refused() {
-    let base = base();
-    check(&base, top_level());
-    check(&base, proxy());
-    check(&base, endpoints());
-    check(&base, flows_and_plans());
+    let rows = [top_level(), proxy(), endpoints(), flows_and_plans()].concat();
+    check(&base(), &rows);
+    check_pairs(&base(), &rows);
 }
 
 fn top_level() -> Vec<Row> {

@@ -27,13 +27,9 @@ pub(super) fn base() -> Value {
 
 #[test]
 fn r5_every_construct_of_a_v4_definition_is_served_reported_or_refused() {
-    let base = base();
-    check(&base, top_level());
-    check(&base, listeners());
-    check(&base, endpoints());
-    check(&base, connections());
-    check(&base, flows());
-    check(&base, plans());
+    let rows = [top_level(), listeners(), endpoints(), connections(), flows(), plans()].concat();
+    check(&base(), &rows);
+    check_pairs(&base(), &rows);
 }
 
 fn top_level() -> Vec<Row> {
