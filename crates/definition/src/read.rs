@@ -70,7 +70,7 @@ impl<'a> v4::Definition<'a> {
     fn take_head(&mut self) -> Head<'a> {
         Head {
             gravitee: self.gravitee.take(),
-            definition_version: self.definition_version.take(),
+            definition_version: self.version.take(),
             kind: self.kind.take(),
         }
     }

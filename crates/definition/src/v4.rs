@@ -28,7 +28,8 @@ mod groups;
 pub(crate) struct Definition<'a> {
     #[serde(borrow)]
     pub(crate) gravitee: Option<Text<'a>>,
-    pub(crate) definition_version: Option<Text<'a>>,
+    #[serde(rename = "definitionVersion")]
+    pub(crate) version: Option<Text<'a>>,
     #[serde(rename = "type")]
     pub(crate) kind: Option<Text<'a>>,
     id: Option<Text<'a>>,

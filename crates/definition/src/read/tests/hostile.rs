@@ -129,7 +129,7 @@ const POINTERS: [&str; 50] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn l1_any_member_may_be_anything_without_a_panic(
