@@ -23,7 +23,7 @@ fn base() -> Value {
 fn r5_every_construct_of_a_v2_definition_is_served_reported_or_refused() {
     let rows = [top_level(), proxy(), endpoints(), flows_and_plans()].concat();
     check(&base(), &rows);
-    check_pairs(&base(), &rows);
+    check_together(&base(), &rows);
 }
 
 fn top_level() -> Vec<Row> {

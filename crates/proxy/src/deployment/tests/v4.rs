@@ -29,7 +29,7 @@ pub(super) fn base() -> Value {
 fn r5_every_construct_of_a_v4_definition_is_served_reported_or_refused() {
     let rows = [top_level(), listeners(), endpoints(), connections(), flows(), plans()].concat();
     check(&base(), &rows);
-    check_pairs(&base(), &rows);
+    check_together(&base(), &rows);
 }
 
 fn top_level() -> Vec<Row> {
