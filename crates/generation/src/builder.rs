@@ -1,29 +1,36 @@
 //! The mutable working state behind the generations. One owner feeds it rows and commits them; each commit publishes a
 //! new [`Generation`] that shares everything unchanged with the one before.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use zonegate_definition::{NodeContext, NotHere, Organization, Refusal};
-use zonegate_model::{Digests, Kind, Payload, Revision, Row, RowKey, StoreId};
+use zonegate_definition::{NodeContext, Organization, Refusal};
+use zonegate_model::{Digests, Payload, Revision, Row, StoreId};
 use zonegate_payload::DictionaryPayload;
 
+use crate::carried::Carried;
 use crate::compile::Compile;
-use crate::credentials::{Credentials, PlanNames};
-use crate::generation::{ApiRow, Generation, Refused, RefusedRow, Served};
+use crate::generation::{ApiRow, FEW, Generation, RefusedRow, ScopeRow};
 use crate::published::Published;
-use crate::routes::{Place, Routes};
+use crate::routes::{Claim, Place, Routes};
+use crate::served::{Refused, Served, ServedProduct};
 use crate::table::{Seed, Table};
 
 mod evaluate;
+mod products;
+mod report;
 mod settle;
 mod staging;
 mod surroundings;
 
+use products::{Memberships, ProductSlot};
+use report::Report;
 use settle::Dirty;
-use staging::{Staging, UnreadableRows};
+use staging::{StagedScope, Staging};
 use surroundings::AccessPoints;
+
+pub use report::{Committed, Unreadable};
 
 /// How a gateway decides what it serves.
 #[derive(Clone, Debug)]
@@ -40,85 +47,50 @@ impl Default for Settings {
     }
 }
 
-/// What a commit did. Ids are in no order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// Number of the generation, one up at each commit.
-    pub number: u64,
-    /// APIs that were not served before.
-    pub added: Vec<Arc<str>>,
-    /// APIs that are served in another version.
-    pub updated: Vec<Arc<str>>,
-    /// APIs whose subscriptions or keys changed, and nothing else.
-    pub credentials: Vec<Arc<str>>,
-    /// APIs that are no longer served.
-    pub removed: Vec<Arc<str>>,
-    /// What this commit refused.
-    pub refused: Vec<Arc<Refused>>,
-    /// APIs whose rows changed and that are well understood and not for this gateway.
-    pub not_here: Vec<(Arc<str>, NotHere)>,
-    /// Rows besides APIs that could not be read, the first hundred.
-    pub unreadable: Vec<Unreadable>,
-    /// How many rows besides APIs could not be read.
-    pub unreadable_count: usize,
-}
-
-/// A row that could not be read. A subscription or key counts as absent, so that nobody gets in by it; of anything
-/// else the earlier state stays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Which row.
-    pub key: RowKey,
-    /// Why, without any of its values.
-    pub problem: String,
-}
-
 /// Builds generations from rows. Its methods are called in the order of `begin`, any number of `rows`, then `commit`
 /// or `abort`; nothing is visible before `commit` (S2).
 pub struct Builder<C: Compile> {
     compile: C,
     settings: Settings,
     seed: Seed,
-    published: Published<C::Compiled>,
+    published: Published<C>,
     /// Generations that somebody may still look at. They are freed here, not by a worker in the middle of a request.
-    retired: Vec<Arc<Generation<C::Compiled>>>,
+    retired: Vec<Arc<Generation<C>>>,
     staging: Option<Staging>,
     number: u64,
 
-    slots: HashMap<Arc<str>, Slot<C::Compiled>>,
-    /// By scope: an API, or an API product. Also those of APIs that are not there (yet).
-    scopes: HashMap<Arc<str>, Arc<Credentials>>,
-    plans: PlanNames,
+    slots: HashMap<Arc<str>, Slot<C>>,
+    products: HashMap<Arc<str>, ProductSlot<C>>,
+    memberships: Memberships,
     organizations: HashMap<Arc<str>, OrganizationSlot>,
     access_points: AccessPoints,
     /// APIs that were refused because the place was taken.
     waiting: HashMap<Place, Vec<Arc<str>>>,
 
     // The parts of the generation, shared with what is published.
-    apis: Table<ApiRow<C::Compiled>>,
-    routes: Arc<Routes<C::Compiled>>,
-    refused: Table<RefusedRow>,
+    apis: Table<ApiRow, FEW>,
+    routes: Arc<Routes<C>>,
+    /// By scope: an API, or an API product. Also those of APIs that are not there (yet).
+    scopes: Table<ScopeRow, FEW>,
+    served_products: Arc<BTreeMap<Arc<str>, Arc<ServedProduct<C>>>>,
+    refused: Table<RefusedRow, FEW>,
     served_organizations: Arc<BTreeMap<Arc<str>, Arc<Organization>>>,
     dictionaries: Arc<BTreeMap<Arc<str>, Arc<DictionaryPayload>>>,
+    carried: Arc<Carried>,
 }
 
 /// What is known of one API row.
-struct Slot<T> {
+struct Slot<C: Compile> {
     payload: Payload,
     /// The version that is served: the row's, or an earlier one if the row is refused.
-    served: Option<Arc<Served<T>>>,
+    served: Option<Arc<Served<C>>>,
     /// Where `served` is routed.
-    claims: Vec<Claim>,
+    claims: Vec<Arc<Claim>>,
+    /// The one of them by which it is found by its id.
+    listed: Option<Arc<Claim>>,
     refused: Option<Arc<Refused>>,
     /// Places that others hold, for which the row waits.
     waits_for: Vec<Place>,
-}
-
-/// A place with the servers that offer it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Claim {
-    place: Place,
-    servers: Arc<[String]>,
 }
 
 /// What is known of one organization row.
@@ -143,22 +115,25 @@ impl<C: Compile> Builder<C> {
             staging: None,
             number: 0,
             slots: HashMap::new(),
-            scopes: HashMap::new(),
-            plans: PlanNames::default(),
+            products: HashMap::new(),
+            memberships: Memberships::default(),
             organizations: HashMap::new(),
             access_points: AccessPoints::default(),
             waiting: HashMap::new(),
             apis: empty.apis.clone(),
             routes: empty.routes.clone(),
+            scopes: empty.scopes.clone(),
+            served_products: empty.products.clone(),
             refused: empty.refused.clone(),
             served_organizations: empty.organizations.clone(),
             dictionaries: empty.dictionaries.clone(),
+            carried: empty.carried.clone(),
             published: Published::new(empty),
         }
     }
 
     /// Where the generations are published.
-    pub fn published(&self) -> Published<C::Compiled> {
+    pub fn published(&self) -> Published<C> {
         self.published.clone()
     }
 
@@ -173,7 +148,7 @@ impl<C: Compile> Builder<C> {
     pub fn rows(&mut self, rows: Vec<Row>) {
         let staging = self.staging.get_or_insert_with(|| Staging::new(false));
         for row in rows {
-            staging.put(row, &self.scopes, &self.seed, &mut self.plans);
+            staging.put(row, &self.scopes, &self.seed);
         }
     }
 
@@ -186,18 +161,16 @@ impl<C: Compile> Builder<C> {
     pub fn commit(&mut self, revision: Option<(StoreId, Revision)>, digests: Digests) -> Committed {
         let staging = self.staging.take().unwrap_or_else(|| Staging::new(false));
         let full = staging.full;
-        let mut report = Report { unreadable: staging.unreadable, ..Report::default() };
+        let mut report = Report::new(staging.unreadable);
         let mut dirty = Dirty::default();
         self.apply_organizations(staging.organizations, full, &mut dirty, &mut report);
         self.apply_access_points(staging.access_points, full, &mut dirty, &mut report);
         self.apply_dictionaries(staging.dictionaries, full, &mut report);
-        let touched = self.apply_scopes(staging.scopes, full);
+        self.apply_carried(staging.carried, full, &mut report);
+        self.apply_products(staging.products, full, &mut dirty, &mut report);
+        report.credentials = self.apply_scopes(staging.scopes, full);
         let gone = self.apply_api_rows(staging.apis, full, &mut dirty);
         self.settle(gone, dirty, &mut report);
-        self.refresh_credentials(touched, &mut report);
-        if full {
-            self.plans.forget_unused();
-        }
         self.publish(revision, &digests);
         self.free_retired();
         report.committed(self)
@@ -216,9 +189,12 @@ impl<C: Compile> Builder<C> {
             number: self.number,
             apis: self.apis.clone(),
             routes: self.routes.clone(),
+            scopes: self.scopes.clone(),
+            products: self.served_products.clone(),
             refused: self.refused.clone(),
             organizations: self.served_organizations.clone(),
             dictionaries: self.dictionaries.clone(),
+            carried: self.carried.clone(),
             revision,
             digests: *digests,
         };
@@ -226,33 +202,42 @@ impl<C: Compile> Builder<C> {
     }
 
     /// Swaps in the staged credentials, and tells the scopes whose credentials are now others.
-    fn apply_scopes(&mut self, staged: HashMap<Arc<str>, staging::StagedScope>, full: bool) -> Vec<Arc<str>> {
-        let mut touched = Vec::new();
+    fn apply_scopes(&mut self, staged: HashMap<Arc<str>, StagedScope>, full: bool) -> HashSet<Arc<str>> {
+        let mut touched = HashSet::new();
         if full {
-            self.scopes.retain(|scope, _| {
-                let stays = staged.contains_key(scope);
-                if !stays {
-                    touched.push(scope.clone());
-                }
-                stays
-            });
+            let gone = self.scopes.iter().map(|row| &row.0.0).filter(|scope| !staged.contains_key(*scope));
+            touched.extend(gone.cloned());
         }
+        let mut next = if full { Table::default() } else { self.scopes.clone() };
         for (scope, staged) in staged {
-            let same = match self.scopes.get(&scope) {
-                Some(known) if full => known.same(&staged.credentials),
-                Some(_) => !staged.changed,
-                None => staged.credentials.is_empty(),
+            let hash = self.seed.hash(scope.as_bytes());
+            let known = self.scopes.find(hash, |row| row.is(&scope));
+            let (credentials, same) = match staged {
+                StagedScope::Whole(bulk) => {
+                    let credentials = bulk.build();
+                    let same = match known {
+                        Some(known) => known.credentials().same(&credentials),
+                        None => credentials.is_empty(),
+                    };
+                    (credentials, same)
+                }
+                StagedScope::Changed(credentials, changed) => (credentials, !changed),
             };
             if same {
+                if let (true, Some(known)) = (full, known) {
+                    next.insert(known.clone(), &self.seed);
+                }
                 continue;
             }
-            if staged.credentials.is_empty() {
-                self.scopes.remove(&scope);
+            if credentials.is_empty() {
+                next.remove(hash, |row| row.is(&scope));
             } else {
-                self.scopes.insert(scope.clone(), Arc::new(staged.credentials));
+                let row = ScopeRow(Arc::new((scope.clone(), credentials)));
+                next.replace(row, |row| row.is(&scope), &self.seed);
             }
-            touched.push(scope);
+            touched.insert(scope);
         }
+        self.scopes = next;
         touched
     }
 
@@ -282,6 +267,7 @@ impl<C: Compile> Builder<C> {
                         payload,
                         served: None,
                         claims: Vec::new(),
+                        listed: None,
                         refused: None,
                         waits_for: Vec::new(),
                     };
@@ -292,32 +278,6 @@ impl<C: Compile> Builder<C> {
         }
         gone
     }
-
-    /// Gives APIs whose credentials changed, and nothing else, their new ones.
-    fn refresh_credentials(&mut self, touched: Vec<Arc<str>>, report: &mut Report<C::Compiled>) {
-        for id in touched {
-            let credentials = self.credentials(&id);
-            let Some(slot) = self.slots.get(&id) else { continue };
-            let Some(served) = &slot.served else { continue };
-            if Arc::ptr_eq(&served.credentials, &credentials) {
-                continue;
-            }
-            let served = Served {
-                api: served.api.clone(),
-                compiled: served.compiled.clone(),
-                credentials,
-                payload: served.payload.clone(),
-            };
-            report.before(&id, slot);
-            let claims = slot.claims.clone();
-            self.install(&id, Arc::new(served), claims);
-        }
-    }
-
-    /// The credentials of an API.
-    fn credentials(&self, id: &str) -> Arc<Credentials> {
-        self.scopes.get(id).cloned().unwrap_or_else(|| Arc::new(Credentials::new(self.seed.clone())))
-    }
 }
 
 impl<C: Compile> fmt::Debug for Builder<C> {
@@ -325,65 +285,10 @@ impl<C: Compile> fmt::Debug for Builder<C> {
         f.debug_struct("Builder")
             .field("number", &self.number)
             .field("apis", &self.slots.len())
+            .field("products", &self.products.len())
             .field("scopes", &self.scopes.len())
             .field("staging", &self.staging.is_some())
             .finish_non_exhaustive()
-    }
-}
-
-/// Collects what a commit does.
-struct Report<T> {
-    /// What was served of each API that was looked at, before the commit.
-    before: HashMap<Arc<str>, Option<Arc<Served<T>>>>,
-    refused: Vec<Arc<str>>,
-    not_here: Vec<(Arc<str>, NotHere)>,
-    unreadable: UnreadableRows,
-}
-
-impl<T> Default for Report<T> {
-    fn default() -> Self {
-        Self {
-            before: HashMap::new(),
-            refused: Vec::new(),
-            not_here: Vec::new(),
-            unreadable: UnreadableRows::default(),
-        }
-    }
-}
-
-impl<T> Report<T> {
-    fn before(&mut self, id: &Arc<str>, slot: &Slot<T>) {
-        self.before.entry(id.clone()).or_insert_with(|| slot.served.clone());
-    }
-
-    fn unreadable(&mut self, kind: Kind, id: &Arc<str>, problem: String) {
-        self.unreadable.note(RowKey::new(kind, id.clone()), problem);
-    }
-
-    fn committed<C: Compile<Compiled = T>>(self, builder: &Builder<C>) -> Committed {
-        let mut committed = Committed {
-            number: builder.number,
-            not_here: self.not_here,
-            unreadable: self.unreadable.named,
-            unreadable_count: self.unreadable.count,
-            ..Committed::default()
-        };
-        for (id, before) in self.before {
-            let now = builder.slots.get(&id).and_then(|slot| slot.served.as_ref());
-            match (before, now) {
-                (None, None) => {}
-                (None, Some(_)) => committed.added.push(id),
-                (Some(_), None) => committed.removed.push(id),
-                (Some(before), Some(now)) if Arc::ptr_eq(&before, now) => {}
-                (Some(before), Some(now)) if Arc::ptr_eq(&before.compiled, &now.compiled) => {
-                    committed.credentials.push(id);
-                }
-                (Some(_), Some(_)) => committed.updated.push(id),
-            }
-        }
-        let refused = self.refused.iter().filter_map(|id| builder.slots.get(id)?.refused.clone());
-        committed.refused = refused.collect();
-        committed
     }
 }
 

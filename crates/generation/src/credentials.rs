@@ -1,101 +1,68 @@
-//! Subscriptions and API keys of one API: what a request is checked against (`data-plane.md` sections 3.1, 3.3).
+//! Subscriptions and API keys of one API or API product: what a request is checked against (`data-plane.md` sections
+//! 3.1, 3.3).
 //!
-//! Rows are packed and sharded ([`Table`]), so that one changed key copies one shard (P4) and a subscription with its
-//! key takes some 200 bytes (P5). Only what can be used is in: a subscription that is not accepted, or a key that is
-//! not active, counts as absent, as in the original (`zone-store.md` sections 6.2, 6.3).
+//! Rows are plain bytes of fixed size ([`Packed`]) in sharded tables ([`Table`]), so that one changed key copies one leaf
+//! (P4) and a subscription with its key takes some 160 bytes (P5). Only what can be used is in: a subscription that is not
+//! accepted, or a key that is not active, counts as absent, as in the original (`zone-store.md` sections 6.2, 6.3).
+//! Subscriptions of type PUSH are counted and opened by no key: this gateway does not push.
 
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
 use zonegate_payload::{ApiKeyPayload, SubscriptionPayload};
 
-use crate::packed::{Needle, PackedText};
 use crate::table::{Row, Seed, Table};
+use crate::text::{LongTexts, Packed, Text};
+use row::{Accepted, Key, Push, Record, Subscription};
+use time::Time;
 
-/// No lower bound, and no upper bound, of a validity.
-const EVER: (i64, i64) = (i64::MIN, i64::MAX);
+mod bulk;
+mod row;
+mod time;
 
-/// Subscriptions and API keys of one API.
+pub(crate) use bulk::Bulk;
+
+/// Rows in a leaf: many, since they are copied as one block.
+const LEAF: usize = 64;
+/// The same for rows that are small.
+const LARGE_LEAF: usize = 128;
+
+/// Subscriptions and API keys of one API, or of one API product.
 #[derive(Clone, Default)]
 pub struct Credentials {
     seed: Seed,
-    subscriptions: Table<Subscription>,
-    keys: Table<Key>,
+    long: LongTexts,
+    subscriptions: Table<Subscription, LEAF>,
+    keys: Table<Key, LEAF>,
     /// From the id of a key's record to the hash of its text, for changes.
-    records: Table<Record>,
-}
-
-#[derive(Clone, PartialEq)]
-struct Subscription {
-    id: PackedText,
-    application: PackedText,
-    plan: Arc<str>,
-    starting_at: i64,
-    ending_at: i64,
-}
-
-#[derive(Clone, PartialEq)]
-struct Key {
-    text: PackedText,
-    id: PackedText,
-    subscription: PackedText,
-    expire_at: i64,
-}
-
-/// Where the key of a record is.
-#[derive(Clone)]
-struct Record {
-    /// Hash of the record's id.
-    id: u64,
-    /// Hash of the key's text.
-    text: u64,
-}
-
-impl Row for Subscription {
-    fn hash(&self, seed: &Seed) -> u64 {
-        seed.hash(self.id.bytes())
-    }
-}
-
-impl Row for Key {
-    fn hash(&self, seed: &Seed) -> u64 {
-        seed.hash(self.text.bytes())
-    }
-}
-
-impl Row for Record {
-    fn hash(&self, _: &Seed) -> u64 {
-        self.id
-    }
+    records: Table<Record, LARGE_LEAF>,
+    /// Ids of accepted subscriptions of type PUSH.
+    push: Table<Push, LEAF>,
 }
 
 /// A key that is known, with the subscription that it belongs to. Whether it is valid now is for the caller to say.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub struct KeyMatch<'a> {
     /// Id of the subscription's plan.
-    pub plan: &'a Arc<str>,
+    pub plan: Text<'a>,
     /// Id of the subscription.
-    pub subscription: &'a PackedText,
+    pub subscription: Text<'a>,
     /// Id of the application.
-    pub application: &'a PackedText,
-    /// The key is not valid from then on, milliseconds since 1970.
-    pub expire_at: Option<i64>,
-    /// The subscription is not valid before, milliseconds since 1970.
-    pub starting_at: Option<i64>,
-    /// The subscription is not valid after, milliseconds since 1970.
-    pub ending_at: Option<i64>,
+    pub application: Text<'a>,
+    starting_at: Time,
+    ending_at: Time,
+    expire_at: Time,
 }
 
 impl KeyMatch<'_> {
     /// Whether the subscription has begun and not ended at this time, milliseconds since 1970; bounds included.
     pub fn is_subscribed_at(&self, now: i64) -> bool {
-        self.starting_at.is_none_or(|start| now >= start) && self.ending_at.is_none_or(|end| now <= end)
+        self.starting_at.millis().is_none_or(|start| now >= start)
+            && self.ending_at.millis().is_none_or(|end| now <= end)
     }
 
-    /// Whether the key has expired at this time, milliseconds since 1970.
+    /// Whether the key has expired at this time, milliseconds since 1970; the bound is expired.
     pub fn is_expired_at(&self, now: i64) -> bool {
-        self.expire_at.is_some_and(|end| now >= end)
+        self.expire_at.millis().is_some_and(|end| now >= end)
     }
 }
 
@@ -104,31 +71,31 @@ impl Credentials {
         Self { seed, ..Self::default() }
     }
 
-    /// The key with this text, if it belongs to a subscription that is there. The text is compared in constant time.
-    /// If several keys have the text, the one with a plan that comes first in no particular order; see
-    /// [`find_keys`](Self::find_keys).
+    /// A key with this text that belongs to a subscription that is there; see [`find_keys`](Self::find_keys).
     pub fn find_key(&self, key: &[u8]) -> Option<KeyMatch<'_>> {
         self.find_keys(key).next()
     }
 
-    /// All keys with this text: an application may use one key for subscriptions to several plans.
-    pub fn find_keys<'a>(&'a self, key: &[u8]) -> impl Iterator<Item = KeyMatch<'a>> {
-        let needle = Needle::new(key);
-        let hash = self.seed.hash(needle.bytes());
-        self.keys.find_all(hash, move |row| row.text.is(&needle)).filter_map(|key| {
-            let subscription = self.subscription(&key.subscription)?;
+    /// All keys with this text whose subscriptions are there: an application may use one key for subscriptions to
+    /// several plans. The text is compared in constant time. Allocates nothing.
+    pub fn find_keys(&self, key: &[u8]) -> impl Iterator<Item = KeyMatch<'_>> {
+        let keys = self
+            .packed(key)
+            .map(|text| self.keys.find_all(text.hash(&self.seed), move |row| row.text.is(&text)));
+        keys.into_iter().flatten().filter_map(|key| {
+            let subscription = self.subscription(key.subscription)?;
             Some(KeyMatch {
-                plan: &subscription.plan,
-                subscription: &subscription.id,
-                application: &subscription.application,
-                expire_at: bound(key.expire_at, EVER.1),
-                starting_at: bound(subscription.starting_at, EVER.0),
-                ending_at: bound(subscription.ending_at, EVER.1),
+                plan: Text::new(subscription.plan, &self.long),
+                subscription: Text::new(subscription.id, &self.long),
+                application: Text::new(subscription.application, &self.long),
+                starting_at: subscription.starting_at,
+                ending_at: subscription.ending_at,
+                expire_at: key.expire_at,
             })
         })
     }
 
-    /// Number of accepted subscriptions.
+    /// Number of accepted subscriptions that are served.
     pub fn subscriptions(&self) -> usize {
         self.subscriptions.len()
     }
@@ -138,97 +105,133 @@ impl Credentials {
         self.keys.len()
     }
 
+    /// Number of accepted subscriptions of type PUSH, which are not served.
+    pub fn push_subscriptions(&self) -> usize {
+        self.push.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.subscriptions.len() == 0 && self.keys.len() == 0
+        self.subscriptions.len() + self.keys.len() + self.push.len() == 0
     }
 
     /// Puts a subscription in, or takes it out if it is not accepted. Whether that changed anything (S4).
-    pub(crate) fn put_subscription(
-        &mut self,
-        id: &str,
-        payload: &SubscriptionPayload,
-        plans: &mut PlanNames,
-    ) -> bool {
-        let accepted =
-            payload.status.as_deref().is_some_and(|status| status.eq_ignore_ascii_case("ACCEPTED"));
-        let (true, Some(plan)) = (accepted, &payload.plan) else { return self.remove_subscription(id) };
-        let row = Subscription {
-            id: PackedText::new(id),
-            application: PackedText::new(payload.application.as_deref().unwrap_or_default()),
-            plan: plans.intern(plan),
-            starting_at: payload.starting_at.unwrap_or(EVER.0),
-            ending_at: payload.ending_at.unwrap_or(EVER.1),
+    pub(crate) fn put_subscription(&mut self, id: &str, payload: &SubscriptionPayload) -> bool {
+        let row = match Accepted::new(id, payload, &mut self.long, &self.seed) {
+            None => return self.remove_subscription(id),
+            Some(Accepted::Push(row)) => {
+                let was_served = self.remove_served_subscription(id);
+                return self.put_push_subscription(row) | was_served;
+            }
+            Some(Accepted::Served(row)) => row,
         };
-        if self.subscription(&row.id) == Some(&row) {
-            return false;
+        let was_push = self.remove_push_subscription(id);
+        if self.subscription(row.id) == Some(&row) {
+            self.long.release_all(row.texts(), &self.seed);
+            return was_push;
         }
-        let needle = Needle::new(id.as_bytes());
-        self.subscriptions.replace(row, |other| other.id.is(&needle), &self.seed);
+        let old = self.subscriptions.replace(row, |other| other.id == row.id, &self.seed);
+        if let Some(old) = old {
+            self.long.release_all(old.texts(), &self.seed);
+        }
         true
     }
 
     /// Takes a subscription out. Whether it was there.
     pub(crate) fn remove_subscription(&mut self, id: &str) -> bool {
-        let needle = Needle::new(id.as_bytes());
-        self.subscriptions.remove(self.seed.hash(needle.bytes()), |row| row.id.is(&needle)).is_some()
+        self.remove_served_subscription(id) | self.remove_push_subscription(id)
+    }
+
+    fn remove_served_subscription(&mut self, id: &str) -> bool {
+        let Some(id) = self.packed(id.as_bytes()) else { return false };
+        let removed = self.subscriptions.remove(id.hash(&self.seed), |row| row.id == id);
+        removed.map(|row| self.long.release_all(row.texts(), &self.seed)).is_some()
+    }
+
+    fn put_push_subscription(&mut self, row: Push) -> bool {
+        if self.push.find(row.hash(&self.seed), |other| other.0 == row.0).is_some() {
+            self.long.release_all([row.0], &self.seed);
+            return false;
+        }
+        self.push.insert(row, &self.seed);
+        true
+    }
+
+    fn remove_push_subscription(&mut self, id: &str) -> bool {
+        let Some(id) = self.packed(id.as_bytes()) else { return false };
+        let removed = self.push.remove(id.hash(&self.seed), |row| row.0 == id);
+        removed.map(|row| self.long.release_all([row.0], &self.seed)).is_some()
     }
 
     /// Puts a key in, or takes it out if it is not active. Whether that changed anything (S4).
     pub(crate) fn put_key(&mut self, id: &str, payload: &ApiKeyPayload) -> bool {
-        let usable = payload.active && !payload.revoked && !payload.paused && !payload.key.is_empty();
-        let (true, Some(subscription)) = (usable, &payload.subscription) else { return self.remove_key(id) };
-        let row = Key {
-            text: PackedText::new(&payload.key),
-            id: PackedText::new(id),
-            subscription: PackedText::new(subscription),
-            expire_at: payload.expire_at.unwrap_or(EVER.1),
+        let Some(row) = Key::new(id, payload, &mut self.long, &self.seed) else {
+            return self.remove_key(id);
         };
         let hash = row.hash(&self.seed);
         if self.keys.find(hash, |other| *other == row).is_some() {
+            self.long.release_all(row.texts(), &self.seed);
             return false;
         }
         self.remove_key(id);
-        self.records.insert(Record { id: self.seed.hash(row.id.bytes()), text: hash }, &self.seed);
+        self.records.insert(Record::new(&row, &self.seed), &self.seed);
         self.keys.insert(row, &self.seed);
         true
     }
 
     /// Takes the key of a record out. Whether it was there.
     pub(crate) fn remove_key(&mut self, id: &str) -> bool {
-        let needle = Needle::new(id.as_bytes());
-        let hash = self.seed.hash(needle.bytes());
+        let Some(id) = self.packed(id.as_bytes()) else { return false };
+        let hash = id.hash(&self.seed);
         let keys = &self.keys;
         // Two ids may share a hash: the record is the one whose key has this id.
         let here =
-            |record: &Record| record.id == hash && keys.find(record.text, |key| key.id.is(&needle)).is_some();
-        let Some(record) = self.records.find(hash, here).cloned() else { return false };
-        self.records.remove(hash, |other| other.id == hash && other.text == record.text);
-        self.keys.remove(record.text, |key| key.id.is(&needle)).is_some()
+            |record: &Record| record.id == hash && keys.find(record.text, |key| key.id == id).is_some();
+        let Some(record) = self.records.find(hash, here).copied() else { return false };
+        self.records.remove(hash, |other| *other == record);
+        self.keys
+            .remove(record.text, |key| key.id == id)
+            .map(|row| self.long.release_all(row.texts(), &self.seed))
+            .is_some()
     }
 
     /// Whether both hold the same subscriptions and keys.
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.subscriptions.len() == other.subscriptions.len()
             && self.keys.len() == other.keys.len()
-            && self.subscriptions.iter().all(|row| other.subscription(&row.id) == Some(row))
+            && self.push.len() == other.push.len()
+            && self.long.agree(&other.long)
+            && self.subscriptions.iter().all(|row| other.subscription(row.id) == Some(row))
             && self.keys.iter().all(|row| other.keys.find(row.hash(&other.seed), |key| key == row).is_some())
+            && self
+                .push
+                .iter()
+                .all(|row| other.push.find(row.hash(&other.seed), |id| id.0 == row.0).is_some())
     }
 
     /// All that can be seen, for comparing two.
     #[cfg(test)]
     pub(crate) fn visible(&self) -> Vec<String> {
-        let subscription = |row: &Subscription| format!("{} of {} to {}", row.id, row.application, row.plan);
-        let key = |row: &Key| format!("{} is {} of {}", row.id, row.text, row.subscription);
+        let text = |packed: Packed| Text::new(packed, &self.long).to_string();
+        let subscription = |row: &Subscription| {
+            format!("{} of {} to {}", text(row.id), text(row.application), text(row.plan))
+        };
+        let key = |row: &Key| format!("{} is {} of {}", text(row.id), text(row.text), text(row.subscription));
         let mut all: Vec<String> =
             self.subscriptions.iter().map(subscription).chain(self.keys.iter().map(key)).collect();
+        all.extend(self.push.iter().map(|row| format!("{} pushes", text(row.0))));
         all.sort();
         assert_eq!(self.keys.len(), self.records.len(), "each key has its record");
         all
     }
 
-    fn subscription(&self, id: &PackedText) -> Option<&Subscription> {
-        let needle = id.needle();
-        self.subscriptions.find(self.seed.hash(id.bytes()), |row| row.id.is(&needle))
+    /// A text that some row holds, or could hold.
+    #[inline]
+    fn packed(&self, text: &[u8]) -> Option<Packed> {
+        Packed::new(text).or_else(|| self.long.find(text, &self.seed))
+    }
+
+    fn subscription(&self, id: Packed) -> Option<&Subscription> {
+        self.subscriptions.find(id.hash(&self.seed), |row| row.id == id)
     }
 }
 
@@ -238,30 +241,7 @@ impl fmt::Debug for Credentials {
         f.debug_struct("Credentials")
             .field("subscriptions", &self.subscriptions())
             .field("keys", &self.keys())
+            .field("push_subscriptions", &self.push_subscriptions())
             .finish_non_exhaustive()
-    }
-}
-
-fn bound(value: i64, none: i64) -> Option<i64> {
-    (value != none).then_some(value)
-}
-
-/// Plan ids, each held once however many subscriptions name it.
-#[derive(Default)]
-pub(crate) struct PlanNames(HashSet<Arc<str>>);
-
-impl PlanNames {
-    fn intern(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(name) {
-            return known.clone();
-        }
-        let name: Arc<str> = name.into();
-        self.0.insert(name.clone());
-        name
-    }
-
-    /// Forgets names that no subscription uses any more.
-    pub(crate) fn forget_unused(&mut self) {
-        self.0.retain(|name| Arc::strong_count(name) > 1);
     }
 }

@@ -8,18 +8,21 @@
 //! cost of a change does not grow with the number of APIs), P5 (compact credentials), L3 (no secret in `Debug`).
 
 mod builder;
+mod carried;
 mod compile;
 mod credentials;
 mod generation;
-mod packed;
 mod published;
 mod routes;
+mod served;
 mod table;
+mod text;
 
 pub use builder::{Builder, Committed, Settings, Unreadable};
 pub use compile::{Compile, Surroundings};
 pub use credentials::{Credentials, KeyMatch};
-pub use generation::{Generation, Refused, Served};
-pub use packed::PackedText;
+pub use generation::Generation;
 pub use published::{Published, Reader};
 pub use routes::Routed;
+pub use served::{Products, Refused, Scope, Served, ServedProduct};
+pub use text::Text;

@@ -5,28 +5,29 @@
 
 use std::sync::Arc;
 
-use crate::generation::Served;
+use crate::compile::Compile;
+use crate::generation::FEW;
+use crate::served::Served;
 use crate::table::{Row, Seed, Table};
 
 /// The API that a request is for.
-#[derive(Debug)]
-pub struct Routed<'a, T> {
+pub struct Routed<'a, C: Compile> {
     /// The API.
-    pub served: &'a Arc<Served<T>>,
+    pub served: &'a Arc<Served<C>>,
     /// The context path that matched, with `/` at both ends. The path-info is the request's path without the part
     /// before that last `/`, see [`path_info`](Self::path_info).
     pub context_path: &'a str,
 }
 
-impl<T> Clone for Routed<'_, T> {
+impl<C: Compile> Clone for Routed<'_, C> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Routed<'_, T> {}
+impl<C: Compile> Copy for Routed<'_, C> {}
 
-impl<T> Routed<'_, T> {
+impl<C: Compile> Routed<'_, C> {
     /// The part of the request's path behind the context path (section 2.2): empty for the context path without its
     /// last `/`, and for `/` on an API at `/`.
     pub fn path_info<'p>(&self, path: &'p str) -> &'p str {
@@ -52,35 +53,45 @@ impl Place {
         &self.path[..self.path.len() - 1]
     }
 
+    fn hash(&self, seed: &Seed) -> u64 {
+        seed.hash_pair(self.host.as_bytes(), self.key().as_bytes())
+    }
+
     fn depth(&self) -> usize {
         self.key().bytes().filter(|byte| *byte == b'/').count()
     }
 }
 
-/// One API at one place.
-pub(crate) struct Route<T> {
+/// A place with the servers that offer it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
     pub(crate) place: Place,
-    /// Ids of the servers that offer it; empty: all.
+    /// Ids of the servers; empty: all.
     pub(crate) servers: Arc<[String]>,
-    pub(crate) served: Arc<Served<T>>,
+}
+
+/// One API at one place.
+pub(crate) struct Route<C: Compile> {
+    pub(crate) claim: Arc<Claim>,
+    pub(crate) served: Arc<Served<C>>,
 }
 
 /// Shared by the copies of a leaf, so that copying a row touches one counter.
-struct RouteRow<T>(Arc<Route<T>>);
+struct RouteRow<C: Compile>(Arc<Route<C>>);
 
-impl<T> Clone for RouteRow<T> {
+impl<C: Compile> Clone for RouteRow<C> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<T> Row for RouteRow<T> {
+impl<C: Compile> Row for RouteRow<C> {
     fn hash(&self, seed: &Seed) -> u64 {
-        seed.hash_pair(self.0.place.host.as_bytes(), self.0.place.key().as_bytes())
+        self.0.claim.place.hash(seed)
     }
 }
 
-impl<T> Route<T> {
+impl Claim {
     fn is_offered_by(&self, server: Option<&str>) -> bool {
         self.servers.is_empty() || server.is_some_and(|server| self.servers.iter().any(|id| id == server))
     }
@@ -91,17 +102,23 @@ impl<T> Route<T> {
     }
 }
 
+impl<C: Compile> Route<C> {
+    fn is(&self, claim: &Claim, id: &str) -> bool {
+        *self.claim == *claim && &*self.served.api.id == id
+    }
+}
+
 /// All routes of a generation.
-pub(crate) struct Routes<T> {
+pub(crate) struct Routes<C: Compile> {
     seed: Seed,
-    table: Table<RouteRow<T>>,
+    table: Table<RouteRow<C>, FEW>,
     /// Number of routes by depth of the context path.
     depths: Vec<usize>,
     /// Number of routes with a host.
     hosts: usize,
 }
 
-impl<T> Clone for Routes<T> {
+impl<C: Compile> Clone for Routes<C> {
     fn clone(&self) -> Self {
         Self {
             seed: self.seed.clone(),
@@ -115,7 +132,7 @@ impl<T> Clone for Routes<T> {
 /// Longest host with port that can match a listener's.
 const LONGEST_HOST: usize = 272;
 
-impl<T> Routes<T> {
+impl<C: Compile> Routes<C> {
     pub(crate) fn new(seed: Seed) -> Self {
         Self { seed, table: Table::default(), depths: Vec::new(), hosts: 0 }
     }
@@ -125,7 +142,7 @@ impl<T> Routes<T> {
         server: Option<&str>,
         host: Option<&[u8]>,
         path: &str,
-    ) -> Option<Routed<'_, T>> {
+    ) -> Option<Routed<'_, C>> {
         let mut lower = [0; LONGEST_HOST];
         let host = host.filter(|host| self.hosts > 0 && !host.is_empty()).and_then(|host| {
             let lower = lower.get_mut(..host.len())?;
@@ -138,43 +155,44 @@ impl<T> Routes<T> {
             .or_else(|| self.longest(server, b"", path, &ends))
     }
 
-    fn longest(&self, server: Option<&str>, host: &[u8], path: &str, ends: &Ends) -> Option<Routed<'_, T>> {
+    fn longest(&self, server: Option<&str>, host: &[u8], path: &str, ends: &Ends) -> Option<Routed<'_, C>> {
         ends.longest_first()
             .filter(|(depth, _)| self.depths.get(*depth).is_some_and(|count| *count > 0))
             .find_map(|(_, end)| {
                 let key = path.get(..end)?;
                 let hash = self.seed.hash_pair(host, key.as_bytes());
-                let fits = |RouteRow(route): &RouteRow<T>| {
-                    route.place.key() == key
-                        && route.place.host.as_bytes() == host
-                        && route.is_offered_by(server)
+                let fits = |RouteRow(route): &RouteRow<C>| {
+                    let Claim { place, .. } = &*route.claim;
+                    place.key() == key && place.host.as_bytes() == host && route.claim.is_offered_by(server)
                 };
-                self.table
-                    .find(hash, fits)
-                    .map(|RouteRow(route)| Routed { served: &route.served, context_path: &route.place.path })
+                self.table.find(hash, fits).map(|RouteRow(route)| Routed {
+                    served: &route.served,
+                    context_path: &route.claim.place.path,
+                })
             })
     }
 
-    /// Who is at a place, on any of these servers.
-    pub(crate) fn holders<'a>(
-        &'a self,
-        place: &'a Place,
-        servers: &'a [String],
-    ) -> impl Iterator<Item = &'a Route<T>> {
-        let hash = self.seed.hash_pair(place.host.as_bytes(), place.key().as_bytes());
-        let at = |RouteRow(route): &RouteRow<T>| route.place == *place && route.shares_a_server(servers);
-        self.table.find_all(hash, at).map(|RouteRow(route)| &**route)
+    /// Who is at a place, on any of its servers.
+    pub(crate) fn holders(&self, claim: &Claim) -> impl Iterator<Item = &Route<C>> {
+        let at = |RouteRow(route): &RouteRow<C>| {
+            route.claim.place == claim.place && route.claim.shares_a_server(&claim.servers)
+        };
+        self.table.find_all(claim.place.hash(&self.seed), at).map(|RouteRow(route)| &**route)
+    }
+
+    /// The API with this id at a place.
+    pub(crate) fn holder(&self, claim: &Claim, id: &str) -> Option<&Arc<Served<C>>> {
+        let own = |RouteRow(route): &RouteRow<C>| route.is(claim, id);
+        self.table.find(claim.place.hash(&self.seed), own).map(|RouteRow(route)| &route.served)
     }
 
     /// Puts an API at a place, instead of an earlier version of itself.
-    pub(crate) fn put(&mut self, route: Route<T>) {
-        let (depth, hosted) = (route.place.depth(), !route.place.host.is_empty());
+    pub(crate) fn put(&mut self, claim: Arc<Claim>, served: Arc<Served<C>>) {
+        let (depth, hosted) = (claim.place.depth(), !claim.place.host.is_empty());
         let Self { seed, table, .. } = self;
-        let (place, id, servers) = (route.place.clone(), route.served.api.id.clone(), route.servers.clone());
-        let own = move |RouteRow(other): &RouteRow<T>| {
-            other.place == place && other.served.api.id == id && other.servers == servers
-        };
-        if table.replace(RouteRow(Arc::new(route)), own, seed).is_none() {
+        let route = Arc::new(Route { claim, served });
+        let own = |RouteRow(other): &RouteRow<C>| other.is(&route.claim, &route.served.api.id);
+        if table.replace(RouteRow(route.clone()), own, seed).is_none() {
             if self.depths.len() <= depth {
                 self.depths.resize(depth + 1, 0);
             }
@@ -184,22 +202,19 @@ impl<T> Routes<T> {
     }
 
     /// Takes an API away from a place.
-    pub(crate) fn remove(&mut self, place: &Place, servers: &[String], id: &str) {
-        let hash = self.seed.hash_pair(place.host.as_bytes(), place.key().as_bytes());
-        let own = |RouteRow(route): &RouteRow<T>| {
-            route.place == *place && &*route.served.api.id == id && *route.servers == *servers
-        };
-        if self.table.remove(hash, own).is_some() {
-            self.depths[place.depth()] -= 1;
+    pub(crate) fn remove(&mut self, claim: &Claim, id: &str) {
+        let own = |RouteRow(route): &RouteRow<C>| route.is(claim, id);
+        if self.table.remove(claim.place.hash(&self.seed), own).is_some() {
+            self.depths[claim.place.depth()] -= 1;
             while self.depths.last() == Some(&0) {
                 self.depths.pop();
             }
-            self.hosts -= usize::from(!place.host.is_empty());
+            self.hosts -= usize::from(!claim.place.host.is_empty());
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Route<T>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Route<C>> {
         self.table.iter().map(|RouteRow(route)| &**route)
     }
 }

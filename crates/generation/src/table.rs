@@ -1,9 +1,13 @@
 //! A hash table that generations share: cloning it copies one pointer, changing it copies the path to one small leaf, and
 //! what nobody else holds is changed in place.
 //!
-//! It is a trie over the bits of the hash, eight ways at each step, with leaves of up to 48 rows. So the cost of a change
-//! does not grow with the table but by a step for eight times the rows (P4), and rows are packed with four bytes each
+//! It is a trie over the bits of the hash, four ways at each step, with leaves of up to `LEAF` rows. So the cost of a change
+//! does not grow with the table but by a step for four times the rows (P4), and rows are packed with four bytes each
 //! beside them (P5). Hashes are made with one random [`Seed`], since keys come from clients and from foreign systems.
+//!
+//! What a change costs on a large table is memory that no cache holds: whoever copies a node counts up the references of
+//! all that it points to. So ways are few, and leaves of rows that are pointers are small; leaves of plain rows are large,
+//! since copying them is one move.
 
 use std::array;
 use std::hash::BuildHasher;
@@ -11,12 +15,10 @@ use std::mem;
 use std::sync::Arc;
 
 /// Bits of the hash that one step takes.
-const STEP: u32 = 3;
+const STEP: u32 = 2;
 const WAYS: usize = 1 << STEP;
-/// Rows in a leaf before it becomes a branch.
-const LEAF_ROWS: usize = 48;
 /// Steps after which a leaf grows however long: rows with equal hashes cannot be told apart by more.
-const STEPS: u32 = 10;
+const STEPS: u32 = 15;
 
 /// The random seed of all hashes of a builder and its generations.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,12 @@ impl Seed {
     /// Hash of some bytes.
     pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         self.0.hash_one(bytes)
+    }
+
+    /// Hash of a packed text.
+    #[inline]
+    pub(crate) fn hash_packed(&self, bytes: u128, form: u8) -> u64 {
+        self.0.hash_one((bytes, form))
     }
 
     /// Hash of two texts, told apart.
@@ -40,8 +48,8 @@ pub(crate) trait Row: Clone {
     fn hash(&self, seed: &Seed) -> u64;
 }
 
-/// The table. Several rows may have the same key.
-pub(crate) struct Table<R> {
+/// The table, with leaves of up to `LEAF` rows. Several rows may have the same key.
+pub(crate) struct Table<R, const LEAF: usize> {
     root: Node<R>,
     len: usize,
 }
@@ -59,13 +67,13 @@ struct Leaf<R> {
     rows: Vec<R>,
 }
 
-impl<R> Default for Table<R> {
+impl<R, const LEAF: usize> Default for Table<R, LEAF> {
     fn default() -> Self {
         Self { root: Node::Empty, len: 0 }
     }
 }
 
-impl<R> Clone for Table<R> {
+impl<R, const LEAF: usize> Clone for Table<R, LEAF> {
     fn clone(&self) -> Self {
         Self { root: self.root.clone(), len: self.len }
     }
@@ -89,7 +97,7 @@ const fn way(hash: u64, step: u32) -> usize {
     (hash >> (step * STEP)) as usize % WAYS
 }
 
-impl<R: Row> Table<R> {
+impl<R: Row, const LEAF: usize> Table<R, LEAF> {
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -126,7 +134,7 @@ impl<R: Row> Table<R> {
     /// Adds a row, whatever is there.
     pub(crate) fn insert(&mut self, row: R, seed: &Seed) {
         let hash = row.hash(seed);
-        self.root.insert(hash, row, 0, seed);
+        self.root.insert::<LEAF>(hash, row, 0, seed);
         self.len += 1;
     }
 
@@ -157,6 +165,14 @@ impl<R: Row> Table<R> {
         leaf.rows.get_mut(at).map(|old| mem::replace(old, row))
     }
 
+    /// A table of these rows, whose leaves take no more memory than they need.
+    pub(crate) fn build(rows: &[R], seed: &Seed) -> Self {
+        let mut hashed: Vec<_> = rows.iter().map(|row| (row.hash(seed), row)).collect();
+        // In the order of the first step, then of the second, and so on.
+        hashed.sort_unstable_by_key(|(hash, _)| hash.reverse_bits());
+        Self { root: Node::build::<LEAF>(&hashed, 0), len: rows.len() }
+    }
+
     fn leaf(&self, hash: u64) -> Option<&Leaf<R>> {
         let mut node = &self.root;
         for step in 0.. {
@@ -184,11 +200,13 @@ impl<R: Row> Node<R> {
         None
     }
 
-    fn insert(&mut self, hash: u64, row: R, step: u32, seed: &Seed) {
+    fn insert<const LEAF: usize>(&mut self, hash: u64, row: R, step: u32, seed: &Seed) {
         match self {
             Self::Empty => *self = Self::Leaf(Arc::new(Leaf { tags: vec![tag(hash)], rows: vec![row] })),
-            Self::Branch(branch) => Arc::make_mut(branch)[way(hash, step)].insert(hash, row, step + 1, seed),
-            Self::Leaf(leaf) if leaf.rows.len() < LEAF_ROWS || step == STEPS => {
+            Self::Branch(branch) => {
+                Arc::make_mut(branch)[way(hash, step)].insert::<LEAF>(hash, row, step + 1, seed);
+            }
+            Self::Leaf(leaf) if leaf.rows.len() < LEAF || step == STEPS => {
                 let leaf = Arc::make_mut(leaf);
                 grow(&mut leaf.tags);
                 leaf.tags.push(tag(hash));
@@ -203,7 +221,7 @@ impl<R: Row> Node<R> {
                 let mut branch: [Self; WAYS] = array::from_fn(|_| Self::Empty);
                 for row in rows.into_iter().chain([row]) {
                     let hash = row.hash(seed);
-                    branch[way(hash, step)].insert(hash, row, step + 1, seed);
+                    branch[way(hash, step)].insert::<LEAF>(hash, row, step + 1, seed);
                 }
                 *self = Self::Branch(Arc::new(branch));
             }
@@ -211,9 +229,27 @@ impl<R: Row> Node<R> {
     }
 }
 
-impl<R> Leaf<R> {
-    fn position(&self, hash: u64, fits: impl Fn(&R) -> bool) -> Option<usize> {
-        self.tags.iter().zip(&self.rows).position(|(own, row)| *own == tag(hash) && fits(row))
+impl<R: Clone> Node<R> {
+    /// Of rows in the order of their ways from this step on.
+    fn build<const LEAF: usize>(mut rows: &[(u64, &R)], step: u32) -> Self {
+        if rows.is_empty() {
+            return Self::Empty;
+        }
+        if rows.len() <= LEAF || step == STEPS {
+            let tags = rows.iter().map(|(hash, _)| tag(*hash)).collect();
+            let rows = rows.iter().map(|(_, row)| R::clone(row)).collect();
+            return Self::Leaf(Arc::new(Leaf { tags, rows }));
+        }
+        let mut branch: [Self; WAYS] = array::from_fn(|_| Self::Empty);
+        while let Some((hash, _)) = rows.first() {
+            let at = way(*hash, step);
+            let (those, rest) = rows.split_at(
+                rows.partition_point(|(hash, _)| way(*hash, step).reverse_bits() <= at.reverse_bits()),
+            );
+            branch[at] = Self::build::<LEAF>(those, step + 1);
+            rows = rest;
+        }
+        Self::Branch(Arc::new(branch))
     }
 }
 
@@ -224,11 +260,19 @@ fn grow<T>(vector: &mut Vec<T>) {
     }
 }
 
+impl<R> Leaf<R> {
+    fn position(&self, hash: u64, fits: impl Fn(&R) -> bool) -> Option<usize> {
+        self.tags.iter().zip(&self.rows).position(|(own, row)| *own == tag(hash) && fits(row))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashMap;
+
+    const LEAF: usize = 8;
 
     #[derive(Clone, Debug, PartialEq)]
     struct Pair(u16, u32);
@@ -258,9 +302,9 @@ mod tests {
         #[test]
         fn s2_a_table_behaves_like_a_map_and_a_clone_never_changes(steps in prop::collection::vec(step(), 0..900)) {
             let seed = Seed::default();
-            let mut table = Table::default();
+            let mut table = Table::<Pair, LEAF>::default();
             let mut model = HashMap::new();
-            let mut kept: Vec<(Table<Pair>, HashMap<u16, u32>)> = Vec::new();
+            let mut kept: Vec<(Table<Pair, LEAF>, HashMap<u16, u32>)> = Vec::new();
             for step in steps {
                 match step {
                     Step::Replace(key, value) => {
@@ -286,6 +330,24 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn s2_a_table_that_is_built_at_once_holds_the_same_rows(keys in prop::collection::vec(any::<u16>(), 0..3000)) {
+            let seed = Seed::default();
+            let rows: Vec<_> = keys.iter().enumerate().map(|(at, key)| Pair(*key, at as u32)).collect();
+            let mut table = Table::<Pair, LEAF>::build(&rows, &seed);
+            prop_assert_eq!(table.len(), rows.len());
+            for row in &rows {
+                let found = table.find_all(seed.hash(&row.0.to_le_bytes()), |other| other == row);
+                prop_assert_eq!(found.count(), 1);
+            }
+            for row in &rows {
+                prop_assert!(table.remove(seed.hash(&row.0.to_le_bytes()), |other| other == row).is_some());
+            }
+            prop_assert_eq!(table.len(), 0);
+        }
+    }
+
     /// Leaves of both that are not the same.
     fn copied<'a>(one: &'a Node<Pair>, other: &'a Node<Pair>) -> Vec<&'a Leaf<Pair>> {
         match (one, other) {
@@ -303,12 +365,12 @@ mod tests {
     fn p4_a_change_copies_one_leaf_of_bounded_size_whatever_the_number_of_rows() {
         let seed = Seed::default();
         for rows in [1000, 60_000u16] {
-            let mut table = Table::default();
+            let mut table = Table::<Pair, LEAF>::default();
             (0..rows).for_each(|key| table.insert(Pair(key, 0), &seed));
             let before = table.clone();
             table.replace(Pair(7, 1), |row| row.0 == 7, &seed);
             let copies = copied(&table.root, &before.root);
-            assert!(copies.len() == 1 && copies[0].rows.len() <= LEAF_ROWS);
+            assert!(copies.len() == 1 && copies[0].rows.len() <= LEAF);
             let hash = seed.hash(&7u16.to_le_bytes());
             assert_eq!(before.find(hash, |row| row.0 == 7), Some(&Pair(7, 0)));
         }
@@ -324,7 +386,7 @@ mod tests {
             }
         }
         let seed = Seed::default();
-        let mut table = Table::default();
+        let mut table = Table::<Same, LEAF>::default();
         (0..200).for_each(|number| table.insert(Same(number), &seed));
         assert!((0..200).all(|number| table.remove(0, |row| row.0 == number).is_some()));
         assert_eq!(table.len(), 0);
@@ -333,7 +395,7 @@ mod tests {
     #[test]
     fn rows_with_the_same_key_live_side_by_side() {
         let seed = Seed::default();
-        let mut table = Table::default();
+        let mut table = Table::<Pair, LEAF>::default();
         table.insert(Pair(1, 10), &seed);
         table.insert(Pair(1, 11), &seed);
         let hash = seed.hash(&1u16.to_le_bytes());

@@ -5,20 +5,21 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use zonegate_definition::{Api, NotHere, Read, Reason, Refusal, read_api};
+use zonegate_definition::{Api, NotHere, Read, Reason, Refusal, read_api, read_member_api};
 use zonegate_model::Payload;
 use zonegate_payload::ApiPayload;
 
 use super::staging::describe;
 use super::{Builder, Slot};
 use crate::compile::{Compile, Surroundings};
+use crate::served::Served;
 
 /// Rows for which one thread is enough.
 const FEW: usize = 64;
 
 /// What an API row means.
-pub(super) enum Verdict<T> {
-    Serve { api: Arc<Api>, compiled: Arc<T>, payload: Payload },
+pub(super) enum Verdict<C: Compile> {
+    Serve(Arc<Served<C>>),
     NotHere(NotHere),
     Refused { name: Option<Arc<str>>, refusal: Refusal },
 }
@@ -28,6 +29,8 @@ pub(super) enum Verdict<T> {
 pub(super) enum Cause {
     /// Only the places where it may be changed.
     Places,
+    /// Products that it is, or was, a member of changed; perhaps its places too.
+    Products,
     /// Its row changed.
     Row,
     /// Its organization changed, and perhaps its row too.
@@ -36,10 +39,7 @@ pub(super) enum Cause {
 
 impl<C: Compile> Builder<C> {
     /// Verdicts on all these, on several threads if nothing is served yet that they could slow down.
-    pub(super) fn evaluate_all(
-        &self,
-        ids: &[(Arc<str>, Cause)],
-    ) -> Vec<(Arc<str>, Cause, Verdict<C::Compiled>)> {
+    pub(super) fn evaluate_all(&self, ids: &[(Arc<str>, Cause)]) -> Vec<(Arc<str>, Cause, Verdict<C>)> {
         // How many cores there are is asked only where it matters: the answer takes reading files.
         let threads = if self.number == 0 && ids.len() > FEW {
             thread::available_parallelism().map_or(1, NonZero::get)
@@ -67,18 +67,32 @@ impl<C: Compile> Builder<C> {
         })
     }
 
-    fn evaluate(&self, id: &str, slot: &Slot<C::Compiled>, cause: Cause) -> Verdict<C::Compiled> {
-        if let (Cause::Places, None, Some(served)) = (cause, &slot.refused, &slot.served) {
-            let served = served.clone();
-            let (api, compiled) = (served.api.clone(), served.compiled.clone());
-            return Verdict::Serve { api, compiled, payload: served.payload.clone() };
+    fn evaluate(&self, id: &str, slot: &Slot<C>, cause: Cause) -> Verdict<C> {
+        if let (Cause::Places | Cause::Products, None, Some(served)) = (cause, &slot.refused, &slot.served) {
+            return match self.standing(&served.api) {
+                Ok(products) if products.same(&served.products) => Verdict::Serve(served.clone()),
+                Ok(products) => Verdict::Serve(Arc::new(Served {
+                    api: served.api.clone(),
+                    compiled: served.compiled.clone(),
+                    products,
+                    payload: served.payload.clone(),
+                    scope: served.scope,
+                })),
+                Err(reason) => Verdict::NotHere(reason),
+            };
         }
         match self.read(id, &slot.payload) {
             Ok(Read::NotHere(reason)) => Verdict::NotHere(reason),
             Ok(Read::Serve(api)) => {
                 let api: Arc<Api> = Arc::from(api);
                 match self.compile(&api) {
-                    Ok(compiled) => Verdict::Serve { api, compiled, payload: slot.payload.clone() },
+                    Ok(compiled) => Verdict::Serve(Arc::new(Served {
+                        products: self.products_of(&api),
+                        scope: self.seed.hash(id.as_bytes()),
+                        api,
+                        compiled,
+                        payload: slot.payload.clone(),
+                    })),
                     Err(refusal) => Verdict::Refused { name: Some(api.name.clone()), refusal },
                 }
             }
@@ -90,7 +104,9 @@ impl<C: Compile> Builder<C> {
         let payload: ApiPayload = serde_json::from_str(payload.as_str())
             .map_err(|error| (None, Refusal::new(Reason::Malformed(describe(&error)), "")))?;
         let name = || zonegate_definition::name_of(&payload);
-        let read = read_api(&payload, &self.settings.node).map_err(|refusal| (name(), refusal))?;
+        let member = self.is_member(id, payload.environment_id.as_ref());
+        let read = if member { read_member_api } else { read_api };
+        let read = read(&payload, &self.settings.node).map_err(|refusal| (name(), refusal))?;
         match &read {
             Read::Serve(api) if &*api.id != id => {
                 let reason = Reason::Other("the definition has another id than its row".to_owned());

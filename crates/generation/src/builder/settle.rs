@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use zonegate_definition::{Api, Reason, Refusal};
-use zonegate_model::Payload;
+use zonegate_definition::{Reason, Refusal};
+use zonegate_model::{Kind, RowKey};
 
 use super::evaluate::{Cause, Verdict};
-use super::{Builder, Claim, Report};
+use super::{Builder, Report};
 use crate::compile::Compile;
-use crate::generation::{ApiRow, Refused, RefusedRow, Served};
-use crate::routes::{Place, Route};
+use crate::generation::{ApiRow, RefusedRow};
+use crate::routes::{Claim, Place};
+use crate::served::{Refused, Served};
 
 /// APIs that have to be looked at again, and why; of several causes the strongest.
 #[derive(Default)]
@@ -26,6 +27,10 @@ impl Dirty {
         self.add(id, Cause::Organization);
     }
 
+    pub(super) fn products(&mut self, id: Arc<str>) {
+        self.add(id, Cause::Products);
+    }
+
     pub(super) fn places(&mut self, id: Arc<str>) {
         self.add(id, Cause::Places);
     }
@@ -37,20 +42,18 @@ impl Dirty {
 }
 
 /// An API that is fit to be served.
-struct Candidate<T> {
+struct Candidate<C: Compile> {
     id: Arc<str>,
     cause: Cause,
-    api: Arc<Api>,
-    compiled: Arc<T>,
-    payload: Payload,
-    claims: Vec<Claim>,
+    served: Arc<Served<C>>,
+    claims: Vec<Arc<Claim>>,
     /// Claims that its earlier version has given up for it.
-    given_up: Vec<Claim>,
+    given_up: Vec<Arc<Claim>>,
 }
 
 impl<C: Compile> Builder<C> {
     /// Takes away what is gone, looks at what is dirty, and goes on as long as places become free that others wait for.
-    pub(super) fn settle(&mut self, gone: Vec<Arc<str>>, dirty: Dirty, report: &mut Report<C::Compiled>) {
+    pub(super) fn settle(&mut self, gone: Vec<Arc<str>>, dirty: Dirty, report: &mut Report<C>) {
         let mut freed: Vec<Place> = Vec::new();
         let mut next = dirty.0;
         for id in gone {
@@ -76,29 +79,21 @@ impl<C: Compile> Builder<C> {
         }
     }
 
-    fn round(&mut self, ids: &[(Arc<str>, Cause)], freed: &mut Vec<Place>, report: &mut Report<C::Compiled>) {
-        let mut candidates: Vec<Candidate<C::Compiled>> = Vec::new();
+    fn round(&mut self, ids: &[(Arc<str>, Cause)], freed: &mut Vec<Place>, report: &mut Report<C>) {
+        let mut candidates: Vec<Candidate<C>> = Vec::new();
         for (id, cause, verdict) in self.evaluate_all(ids) {
             if let Some(slot) = self.slots.get(&id) {
                 report.before(&id, slot);
             }
             match verdict {
-                Verdict::Serve { api, compiled, payload } => {
-                    let claims = self.claims(&api);
-                    candidates.push(Candidate {
-                        id,
-                        cause,
-                        api,
-                        compiled,
-                        payload,
-                        claims,
-                        given_up: Vec::new(),
-                    });
+                Verdict::Serve(served) => {
+                    let claims = self.claims(&served.api);
+                    candidates.push(Candidate { id, cause, served, claims, given_up: Vec::new() });
                 }
                 Verdict::NotHere(reason) => {
                     self.withdraw(&id, freed);
                     self.clear_refusal(&id);
-                    report.not_here.push((id, reason));
+                    report.not_here.push((RowKey::new(Kind::Api, id), reason));
                 }
                 Verdict::Refused { name, refusal } => {
                     self.refuse(&id, name, refusal, Vec::new(), cause, freed);
@@ -117,8 +112,9 @@ impl<C: Compile> Builder<C> {
         for candidate in &mut candidates {
             candidate.given_up = self.give_up(&candidate.id, &candidate.claims);
         }
-        candidates
-            .sort_by(|one, other| (one.api.deployed_at, &one.id).cmp(&(other.api.deployed_at, &other.id)));
+        candidates.sort_by(|one, other| {
+            (one.served.api.deployed_at, &one.id).cmp(&(other.served.api.deployed_at, &other.id))
+        });
         for candidate in candidates {
             if self.taken(&candidate).is_some() {
                 self.refuse_place(candidate, freed, report);
@@ -126,21 +122,14 @@ impl<C: Compile> Builder<C> {
             }
             freed.extend(candidate.given_up.iter().map(|claim| claim.place.clone()));
             self.clear_refusal(&candidate.id);
-            let credentials = self.credentials(&candidate.id);
-            let served = Served {
-                api: candidate.api,
-                compiled: candidate.compiled,
-                credentials,
-                payload: candidate.payload,
-            };
-            self.install(&candidate.id, Arc::new(served), candidate.claims);
+            self.install(&candidate.id, candidate.served, candidate.claims);
         }
     }
 
     /// Who has one of the places, and which.
-    fn taken(&self, candidate: &Candidate<C::Compiled>) -> Option<(Arc<str>, Place)> {
+    fn taken(&self, candidate: &Candidate<C>) -> Option<(Arc<str>, Place)> {
         candidate.claims.iter().find_map(|claim| {
-            let others = self.routes.holders(&claim.place, &claim.servers);
+            let others = self.routes.holders(claim);
             let mut others =
                 others.map(|route| &route.served.api.id).filter(|holder| **holder != candidate.id);
             others.next().map(|holder| (holder.clone(), claim.place.clone()))
@@ -148,21 +137,16 @@ impl<C: Compile> Builder<C> {
     }
 
     /// Takes an API from the places that its next version does not ask for.
-    fn give_up(&mut self, id: &str, wanted: &[Claim]) -> Vec<Claim> {
+    fn give_up(&mut self, id: &str, wanted: &[Arc<Claim>]) -> Vec<Arc<Claim>> {
         let Some(slot) = self.slots.get_mut(id) else { return Vec::new() };
-        let given_up: Vec<Claim> = slot.claims.extract_if(.., |claim| !wanted.contains(claim)).collect();
+        let given_up: Vec<_> = slot.claims.extract_if(.., |claim| !wanted.contains(claim)).collect();
         for claim in &given_up {
-            Arc::make_mut(&mut self.routes).remove(&claim.place, &claim.servers, id);
+            Arc::make_mut(&mut self.routes).remove(claim, id);
         }
         given_up
     }
 
-    fn refuse_place(
-        &mut self,
-        candidate: Candidate<C::Compiled>,
-        freed: &mut Vec<Place>,
-        report: &mut Report<C::Compiled>,
-    ) {
+    fn refuse_place(&mut self, candidate: Candidate<C>, freed: &mut Vec<Place>, report: &mut Report<C>) {
         let Some((holder, place)) = self.taken(&candidate) else { return };
         self.take_back(&candidate, freed);
         let reason = Reason::ContextPathTaken {
@@ -170,11 +154,11 @@ impl<C: Compile> Builder<C> {
             path: place.path.to_string(),
             holder: holder.to_string(),
         };
-        let waits_for = candidate.claims.into_iter().map(|claim| claim.place).collect();
+        let waits_for = candidate.claims.iter().map(|claim| claim.place.clone()).collect();
         let refusal = Refusal::new(reason, "");
         self.refuse(
             &candidate.id,
-            Some(candidate.api.name.clone()),
+            Some(candidate.served.api.name.clone()),
             refusal,
             waits_for,
             candidate.cause,
@@ -184,14 +168,11 @@ impl<C: Compile> Builder<C> {
     }
 
     /// Puts the earlier version back where it was, if it may stay and nobody has moved in.
-    fn take_back(&mut self, candidate: &Candidate<C::Compiled>, freed: &mut Vec<Place>) {
+    fn take_back(&mut self, candidate: &Candidate<C>, freed: &mut Vec<Place>) {
         if candidate.given_up.is_empty() {
             return;
         }
-        let free = candidate
-            .given_up
-            .iter()
-            .all(|claim| self.routes.holders(&claim.place, &claim.servers).next().is_none());
+        let free = candidate.given_up.iter().all(|claim| self.routes.holders(claim).next().is_none());
         let Some(slot) = self.slots.get(&candidate.id) else { return };
         match &slot.served {
             Some(served) if free => {
@@ -206,8 +187,8 @@ impl<C: Compile> Builder<C> {
         }
     }
 
-    /// Refuses the row. An earlier version stays if the settings say so; if its organization changed it has to fit
-    /// into that.
+    /// Refuses the row. An earlier version stays if the settings say so, within its organization and under its products as
+    /// they are now.
     fn refuse(
         &mut self,
         id: &Arc<str>,
@@ -221,8 +202,7 @@ impl<C: Compile> Builder<C> {
         let previous = self.slots.get(id).and_then(|slot| slot.served.clone());
         let previous_served = match previous {
             Some(_) if !self.settings.keep_previous => false,
-            Some(previous) if cause == Cause::Organization => self.recompile(id, &previous),
-            Some(_) => true,
+            Some(previous) => self.keep(id, &previous, cause),
             None => false,
         };
         if !previous_served {
@@ -231,7 +211,7 @@ impl<C: Compile> Builder<C> {
         for place in &waits_for {
             self.waiting.entry(place.clone()).or_default().push(id.clone());
         }
-        let refused = Arc::new(Refused { id: id.clone(), name, refusal, previous_served });
+        let refused = Arc::new(Refused { kind: Kind::Api, id: id.clone(), name, refusal, previous_served });
         self.refused.insert(RefusedRow(refused.clone()), &self.seed);
         if let Some(slot) = self.slots.get_mut(id) {
             slot.refused = Some(refused);
@@ -239,13 +219,23 @@ impl<C: Compile> Builder<C> {
         }
     }
 
-    fn recompile(&mut self, id: &Arc<str>, previous: &Served<C::Compiled>) -> bool {
-        let Ok(compiled) = self.compile(&previous.api) else { return false };
+    /// Goes on with an earlier version, if it can be served in what surrounds it now.
+    fn keep(&mut self, id: &Arc<str>, previous: &Served<C>, cause: Cause) -> bool {
+        let Ok(products) = self.standing(&previous.api) else { return false };
+        let compiled = if cause == Cause::Organization {
+            let Ok(compiled) = self.compile(&previous.api) else { return false };
+            compiled
+        } else if products.same(&previous.products) {
+            return true;
+        } else {
+            previous.compiled.clone()
+        };
         let served = Served {
             api: previous.api.clone(),
             compiled,
-            credentials: self.credentials(id),
+            products,
             payload: previous.payload.clone(),
+            scope: previous.scope,
         };
         let claims = self.slots.get(id).map(|slot| slot.claims.clone()).unwrap_or_default();
         self.install(id, Arc::new(served), claims);
@@ -253,32 +243,37 @@ impl<C: Compile> Builder<C> {
     }
 
     /// Serves a version of an API at these places, which are free or its own.
-    pub(super) fn install(&mut self, id: &Arc<str>, served: Arc<Served<C::Compiled>>, claims: Vec<Claim>) {
+    fn install(&mut self, id: &Arc<str>, served: Arc<Served<C>>, claims: Vec<Arc<Claim>>) {
         let routes = Arc::make_mut(&mut self.routes);
         for claim in &claims {
-            let (place, servers) = (claim.place.clone(), claim.servers.clone());
-            routes.put(Route { place, servers, served: served.clone() });
+            routes.put(claim.clone(), served.clone());
         }
-        self.apis.replace(ApiRow(served.clone()), |row| row.0.api.id == *id, &self.seed);
-        if let Some(slot) = self.slots.get_mut(id) {
-            slot.served = Some(served);
-            slot.claims = claims;
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        if slot.listed.as_ref() != claims.first() {
+            slot.listed = claims.first().cloned();
+            if let Some(claim) = &slot.listed {
+                let row = ApiRow(Arc::new((id.clone(), claim.clone())));
+                self.apis.replace(row, |row| row.0.0 == *id, &self.seed);
+            }
         }
+        slot.served = Some(served);
+        slot.claims = claims;
     }
 
     /// Serves an API no longer.
     fn withdraw(&mut self, id: &Arc<str>, freed: &mut Vec<Place>) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let claims = std::mem::take(&mut slot.claims);
+        slot.listed = None;
         if slot.served.take().is_none() {
             return;
         }
         for claim in claims {
-            Arc::make_mut(&mut self.routes).remove(&claim.place, &claim.servers, id);
-            freed.push(claim.place);
+            Arc::make_mut(&mut self.routes).remove(&claim, id);
+            freed.push(claim.place.clone());
         }
         let hash = self.seed.hash(id.as_bytes());
-        self.apis.remove(hash, |row| row.0.api.id == *id);
+        self.apis.remove(hash, |row| row.0.0 == *id);
     }
 
     fn clear_refusal(&mut self, id: &Arc<str>) {
@@ -293,7 +288,7 @@ impl<C: Compile> Builder<C> {
         }
         if slot.refused.take().is_some() {
             let hash = self.seed.hash(id.as_bytes());
-            self.refused.remove(hash, |row| row.0.id == *id);
+            self.refused.remove(hash, |row| row.0.kind == Kind::Api && row.0.id == *id);
         }
     }
 }

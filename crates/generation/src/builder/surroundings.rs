@@ -1,17 +1,18 @@
 //! What surrounds APIs: organizations, access points, dictionaries. A change reaches the APIs that depend on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use zonegate_definition::{Api, Reason, Refusal, read_organization};
-use zonegate_model::{Kind, Payload};
+use zonegate_model::{Kind, Payload, RecordedAt, RowKey};
 use zonegate_payload::{AccessPointPayload, DictionaryPayload, OrganizationPayload};
 
 use super::settle::Dirty;
 use super::staging::{Texts, describe};
-use super::{Builder, Claim, OrganizationSlot, Report};
+use super::{Builder, OrganizationSlot, Report};
+use crate::carried::Carried;
 use crate::compile::Compile;
-use crate::routes::Place;
+use crate::routes::{Claim, Place};
 
 /// Access points: default hosts of environments (`zone-store.md` section 6.6). Paths without a host are offered on
 /// these only.
@@ -49,7 +50,7 @@ impl<C: Compile> Builder<C> {
         mut staged: Texts,
         full: bool,
         dirty: &mut Dirty,
-        report: &mut Report<C::Compiled>,
+        report: &mut Report<C>,
     ) {
         if full {
             for id in self.organizations.keys() {
@@ -86,7 +87,7 @@ impl<C: Compile> Builder<C> {
         }
     }
 
-    fn put_organization(&mut self, id: &Arc<str>, payload: Payload, report: &mut Report<C::Compiled>) {
+    fn put_organization(&mut self, id: &Arc<str>, payload: Payload, report: &mut Report<C>) {
         let read = serde_json::from_str::<OrganizationPayload>(payload.as_str())
             .map_err(|error| Refusal::new(Reason::Malformed(describe(&error)), ""))
             .and_then(|payload| read_organization(&payload, &self.settings.node));
@@ -109,7 +110,7 @@ impl<C: Compile> Builder<C> {
         mut staged: Texts,
         full: bool,
         dirty: &mut Dirty,
-        report: &mut Report<C::Compiled>,
+        report: &mut Report<C>,
     ) {
         if full {
             for id in self.access_points.points.keys() {
@@ -151,12 +152,7 @@ impl<C: Compile> Builder<C> {
         }
     }
 
-    pub(super) fn apply_dictionaries(
-        &mut self,
-        mut staged: Texts,
-        full: bool,
-        report: &mut Report<C::Compiled>,
-    ) {
+    pub(super) fn apply_dictionaries(&mut self, mut staged: Texts, full: bool, report: &mut Report<C>) {
         if full {
             for id in self.dictionaries.keys() {
                 staged.entry(id.clone()).or_insert(None);
@@ -178,16 +174,37 @@ impl<C: Compile> Builder<C> {
         }
     }
 
+    /// Takes in node metadata and licences.
+    pub(super) fn apply_carried(
+        &mut self,
+        staged: HashMap<RowKey, Option<(Payload, RecordedAt)>>,
+        full: bool,
+        report: &mut Report<C>,
+    ) {
+        if staged.is_empty() && !full {
+            return;
+        }
+        let mut carried = Carried::clone(&self.carried);
+        if full {
+            carried.keep(&staged);
+        }
+        for (key, error) in carried.apply(staged) {
+            report.unreadable(key.kind, &key.id, describe(&error));
+        }
+        self.carried = Arc::new(carried);
+    }
+
     /// Where an API wants to be.
-    pub(super) fn claims(&self, api: &Api) -> Vec<Claim> {
+    pub(super) fn claims(&self, api: &Api) -> Vec<Arc<Claim>> {
         let hosts =
             api.environment.as_ref().and_then(|environment| self.access_points.hosts.get(environment));
-        let mut claims: Vec<Claim> = Vec::with_capacity(api.listeners.len());
+        let mut claims: Vec<Arc<Claim>> = Vec::with_capacity(api.listeners.len());
         for listener in &api.listeners {
             let (path, servers): (Arc<str>, Arc<[String]>) =
                 (listener.path.as_str().into(), listener.servers[..].into());
             let mut claim = |host: Arc<str>| {
-                let claim = Claim { place: Place { host, path: path.clone() }, servers: servers.clone() };
+                let place = Place { host, path: path.clone() };
+                let claim = Arc::new(Claim { place, servers: servers.clone() });
                 if !claims.contains(&claim) {
                     claims.push(claim);
                 }

@@ -308,8 +308,7 @@ fn l3_debug_output_holds_no_key() {
         &mut builder,
         vec![api("a", "/a"), subscription("a", "s", "ACCEPTED"), key("a", "k", "s3cret", "s", true)],
     );
-    let shown =
-        format!("{state:?} {builder:?} {:?} {:?}", served(&state, "a"), served(&state, "a").credentials);
+    let shown = format!("{state:?} {builder:?} {:?} {:?}", served(&state, "a"), credentials(&state, "a"));
     assert!(!shown.contains("s3cret"), "{shown}");
 }
 
@@ -327,9 +326,8 @@ fn a_key_match_says_when_it_holds() {
             Row::deployed(RowKey::scoped(Kind::ApiKey, "a", "k"), expiring.to_string()),
         ],
     );
-    let served = served(&state, "a");
-    let found = served.credentials.find_key(b"secret").expect("the key is known");
-    assert!(*found.application == *"app" && &**found.plan == "p");
+    let found = credentials(&state, "a").find_key(b"secret").expect("the key is known");
+    assert!(found.application == *"app" && found.plan == *"p");
     assert_eq!([9, 10, 20, 21].map(|now| found.is_subscribed_at(now)), [false, true, true, false]);
     assert_eq!([14, 15].map(|now| found.is_expired_at(now)), [false, true]);
 }
@@ -345,7 +343,7 @@ fn one_key_may_belong_to_subscriptions_of_several_plans() {
         key("a", "k2", "shared", "s2", true),
     ];
     let state = change(&mut builder, rows);
-    assert_eq!(served(&state, "a").credentials.find_keys(b"shared").count(), 2);
+    assert_eq!(credentials(&state, "a").find_keys(b"shared").count(), 2);
     let state = change(&mut builder, vec![key("a", "k1", "shared", "s1", false)]);
     assert_eq!(by_key(&state, "a", "shared").as_deref(), Some("s2"));
 }

@@ -167,7 +167,7 @@ fn two_apis_can_change_places_in_one_commit() {
     let swap = vec![deployed(&definition("a", "/b"), 2), deployed(&definition("b", "/a"), 2)];
     let state = change(&mut builder, swap);
     assert_eq!((at(&state, "/a").as_deref(), at(&state, "/b").as_deref()), (Some("b"), Some("a")));
-    assert_eq!(state.refused_count(), 0);
+    assert_eq!(state.refused().count(), 0);
 }
 
 #[test]
