@@ -72,6 +72,7 @@ pub struct Builder<C: Compile> {
     routes: Arc<Routes<C>>,
     /// By scope: an API, or an API product. Also those of APIs that are not there (yet).
     scopes: Table<ScopeRow, FEW>,
+    push_subscriptions: usize,
     served_products: Arc<BTreeMap<Arc<str>, Arc<ServedProduct<C>>>>,
     refused: Table<RefusedRow, FEW>,
     served_organizations: Arc<BTreeMap<Arc<str>, Arc<Organization>>>,
@@ -123,6 +124,7 @@ impl<C: Compile> Builder<C> {
             apis: empty.apis.clone(),
             routes: empty.routes.clone(),
             scopes: empty.scopes.clone(),
+            push_subscriptions: 0,
             served_products: empty.products.clone(),
             refused: empty.refused.clone(),
             served_organizations: empty.organizations.clone(),
@@ -190,6 +192,7 @@ impl<C: Compile> Builder<C> {
             apis: self.apis.clone(),
             routes: self.routes.clone(),
             scopes: self.scopes.clone(),
+            push_subscriptions: self.push_subscriptions,
             products: self.served_products.clone(),
             refused: self.refused.clone(),
             organizations: self.served_organizations.clone(),
@@ -208,10 +211,14 @@ impl<C: Compile> Builder<C> {
             let gone = self.scopes.iter().map(|row| &row.0.0).filter(|scope| !staged.contains_key(*scope));
             touched.extend(gone.cloned());
         }
-        let mut next = if full { Table::default() } else { self.scopes.clone() };
+        let (mut next, mut push) =
+            if full { (Table::default(), 0) } else { (self.scopes.clone(), self.push_subscriptions) };
         for (scope, staged) in staged {
             let hash = self.seed.hash(scope.as_bytes());
             let known = self.scopes.find(hash, |row| row.is(&scope));
+            if !full {
+                push -= known.map_or(0, |row| row.credentials().push_subscriptions());
+            }
             let (credentials, same) = match staged {
                 StagedScope::Whole(bulk) => {
                     let credentials = bulk.build();
@@ -223,6 +230,7 @@ impl<C: Compile> Builder<C> {
                 }
                 StagedScope::Changed(credentials, changed) => (credentials, !changed),
             };
+            push += credentials.push_subscriptions();
             if same {
                 if let (true, Some(known)) = (full, known) {
                     next.insert(known.clone(), &self.seed);
@@ -237,7 +245,7 @@ impl<C: Compile> Builder<C> {
             }
             touched.insert(scope);
         }
-        self.scopes = next;
+        (self.scopes, self.push_subscriptions) = (next, push);
         touched
     }
 

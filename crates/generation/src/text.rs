@@ -145,19 +145,22 @@ impl LongTexts {
         }
         let hash = seed.hash(text.as_bytes());
         let known = self.0.find(hash, |row| *row.text == *text).cloned();
-        let row = match known {
-            Some(row) => LongText { uses: row.uses + 1, ..row },
-            None => {
-                // Two texts with one hash are told apart by a number.
-                let free = (0..).find(|number| {
-                    self.0.find(hash, |row| row.handle == Packed::handle(hash, *number)).is_none()
-                });
-                LongText { text: text.into(), handle: Packed::handle(hash, free.unwrap_or(0)), uses: 1 }
-            }
-        };
+        let row = known.map_or_else(
+            || LongText { text: text.into(), handle: self.free_handle(hash), uses: 1 },
+            |row| LongText { uses: row.uses + 1, ..row },
+        );
         let handle = row.handle;
         self.0.replace(row, |other| other.handle == handle, seed);
         handle
+    }
+
+    /// Two texts with one hash are told apart by a number.
+    fn free_handle(&self, hash: u64) -> Packed {
+        let mut number = 0;
+        while self.0.find(hash, |row| row.handle == Packed::handle(hash, number)).is_some() {
+            number += 1;
+        }
+        Packed::handle(hash, number)
     }
 
     /// A row holds these texts no longer.

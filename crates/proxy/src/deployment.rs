@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use zonegate_definition::{
-    Api, ApiKeySource, At, DefinitionVersion, ExecutionMode, FlowMode, Limitation, Plan, Reason, Refusal,
-    Security,
+    Api, ApiKeySource, ApiProduct, At, DefinitionVersion, ExecutionMode, FlowMode, Limitation, Plan, Reason,
+    Refusal, Security,
 };
 use zonegate_generation::{Compile, Surroundings};
 use zonegate_policy::{Level, Registry};
@@ -37,6 +37,8 @@ pub struct Compiler {
 pub struct CompiledApi {
     pub(crate) version: DefinitionVersion,
     pub(crate) mode: ExecutionMode,
+    /// How flows are chosen, also those of plans of products.
+    pub(crate) flow_mode: FlowMode,
     /// In the order in which they are tried.
     pub(crate) plans: Box<[CompiledPlan]>,
     pub(crate) organization_flows: Level,
@@ -48,6 +50,29 @@ pub struct CompiledApi {
     /// The default group.
     pub(crate) group: Group,
     pub(crate) counters: Arc<ApiCounters>,
+}
+
+/// The plans of an API product as requests meet them, whatever the member. How their flows are chosen is up to the member.
+#[derive(Debug)]
+pub struct CompiledProduct {
+    plans: Box<[CompiledPlan]>,
+    /// The same for members that choose the flow that matches best; `None` where there is no flow to choose.
+    for_best_match: Option<Box<[CompiledPlan]>>,
+}
+
+impl CompiledProduct {
+    /// In the order in which they are tried.
+    pub(crate) fn plans(&self, mode: FlowMode) -> &[CompiledPlan] {
+        match (&self.for_best_match, mode) {
+            (Some(plans), FlowMode::BestMatch) => plans,
+            _ => &self.plans,
+        }
+    }
+
+    /// Some policy may look at the request.
+    pub(crate) fn has_flows(&self) -> bool {
+        self.for_best_match.is_some()
+    }
 }
 
 /// A plan as the security chain tries it.
@@ -89,6 +114,16 @@ impl Compiler {
         })
     }
 
+    fn plans(
+        &self,
+        plans: &[Plan],
+        mode: FlowMode,
+        version: DefinitionVersion,
+    ) -> Result<Box<[CompiledPlan]>, Refusal> {
+        let at = At::root("plans");
+        plans.iter().map(|plan| self.plan(plan, mode, version, &at.element(plan.index))).collect()
+    }
+
     fn plan_security(&self, security: &Security, at: &At<'_>) -> Result<PlanSecurity, Refusal> {
         match security {
             Security::KeyLess => Ok(PlanSecurity::KeyLess),
@@ -110,15 +145,11 @@ impl Compiler {
 
 impl Compile for Compiler {
     type Compiled = CompiledApi;
+    type CompiledProduct = CompiledProduct;
 
     fn compile(&self, api: &Arc<Api>, surroundings: &Surroundings<'_>) -> Result<CompiledApi, Refusal> {
         unserved::check(api)?;
-        let at_plans = At::root("plans");
-        let plans = api
-            .plans
-            .iter()
-            .map(|plan| self.plan(plan, api.flow_mode, api.generation, &at_plans.element(plan.index)))
-            .collect::<Result<Box<[_]>, _>>()?;
+        let plans = self.plans(&api.plans, api.flow_mode, api.generation)?;
         let organization_flows = match surroundings.organization {
             Some(organization) => Level::compile(
                 &organization.flows,
@@ -141,6 +172,7 @@ impl Compile for Compiler {
         Ok(CompiledApi {
             version: api.generation,
             mode: api.execution_mode,
+            flow_mode: api.flow_mode,
             plans,
             organization_flows,
             flows,
@@ -153,6 +185,14 @@ impl Compile for Compiler {
             },
             counters: self.counters.of_api(&api.id),
         })
+    }
+
+    fn compile_product(&self, product: &Arc<ApiProduct>) -> Result<CompiledProduct, Refusal> {
+        let plans = |mode| self.plans(&product.plans, mode, DefinitionVersion::V4);
+        let all = plans(FlowMode::Default)?;
+        let has_flows = all.iter().any(|plan| !plan.flows.is_empty());
+        let for_best_match = has_flows.then(|| plans(FlowMode::BestMatch)).transpose()?;
+        Ok(CompiledProduct { plans: all, for_best_match })
     }
 }
 

@@ -27,7 +27,7 @@ mod settings;
 mod upstream;
 
 pub use counters::{ApiCounters, ApiSnapshot, Counters, GatewaySnapshot, LATENCY_BOUNDS};
-pub use deployment::{CompiledApi, Compiler};
+pub use deployment::{CompiledApi, CompiledProduct, Compiler};
 pub use server::{Running, Server, StartError};
 pub use settings::{GatewaySettings, InvalidSetting, ListenerSettings};
 pub use upstream::failure::CallError;

@@ -12,14 +12,14 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use zonegate_definition::ExecutionMode;
-use zonegate_generation::{Routed, Served};
+use zonegate_generation::{Generation, Routed, Served};
 use zonegate_policy::{Failure, RequestView, ResponseView, Selection};
 
 use crate::admission::ConnectionSignals;
 use crate::answer;
 use crate::body::AnswerBody;
 use crate::counters::Gauge;
-use crate::deployment::{CompiledApi, CompiledPlan};
+use crate::deployment::{CompiledApi, CompiledPlan, Compiler};
 use crate::forward::{Announced, Outgoing};
 use crate::identity;
 use crate::query;
@@ -42,8 +42,11 @@ pub(crate) struct Client {
 /// A request under way.
 struct Life<'a> {
     client: &'a Client,
-    served: &'a Served<CompiledApi>,
+    generation: &'a Generation<Compiler>,
+    served: &'a Served<Compiler>,
     api: &'a CompiledApi,
+    /// Some policy of the API or of its products may look at the request: it has to see the gateway's own headers.
+    has_flows: bool,
     context_path: &'a str,
     request: http::request::Parts,
     transaction_id: HeaderValue,
@@ -96,8 +99,11 @@ pub(crate) async fn serve(
     let request_id = worker.ids.borrow_mut().next();
     let life = Life {
         client: &client,
+        generation: &generation,
         served,
         api: &served.compiled,
+        has_flows: served.compiled.has_flows
+            || served.products.iter().any(|product| product.compiled.has_flows()),
         context_path,
         transaction_id: request
             .headers
@@ -120,7 +126,7 @@ impl Life<'_> {
     async fn run(mut self, body: Incoming) -> Response<AnswerBody> {
         let settings = &self.client.worker.settings;
         self.deadline = settings.request_timeout.map(|timeout| self.started + timeout);
-        let original_host = if self.api.has_flows {
+        let original_host = if self.has_flows {
             self.request.headers.insert(settings.transaction_header.clone(), self.transaction_id.clone());
             self.request.headers.insert(settings.request_header.clone(), self.request_id.clone());
             self.request.headers.get(header::HOST).cloned()
@@ -157,11 +163,10 @@ impl Life<'_> {
                 "The request contains invalid characters.",
             )));
         }
-        let served = self.served;
         let worker = &self.client.worker;
         let granted = security::grant(
-            &api.plans,
-            &served.credentials,
+            self.generation,
+            self.served,
             &worker.settings,
             &self.request.headers,
             &self.request.uri,
@@ -172,7 +177,7 @@ impl Life<'_> {
             self.request.headers.remove(name);
         }
         let plan = granted.plan;
-        if api.has_flows {
+        if self.has_flows {
             self.run_request_flows(plan)?;
         }
         if api.match_required && self.plan_selection.is_empty() && self.api_selection.is_empty() {
@@ -192,7 +197,7 @@ impl Life<'_> {
                     body: AnswerBody::of_upstream(response.body),
                     failed: false,
                 };
-                if api.has_flows {
+                if self.has_flows {
                     self.run_response_flows(plan, &mut answer)?;
                 }
                 Ok(answer)
@@ -328,9 +333,9 @@ impl Life<'_> {
             uri: &self.request.uri,
             path_info: path_info(self.context_path, self.request.uri.path()),
             headers,
-            host_changed: api.has_flows && headers.get(header::HOST) != original_host,
+            host_changed: self.has_flows && headers.get(header::HOST) != original_host,
             // Where policies run, the headers are in the request already, as the policies left them.
-            own: if api.has_flows { &[] } else { &own },
+            own: if self.has_flows { &[] } else { &own },
             without_parameter,
             announced,
             version: api.version,

@@ -1,12 +1,13 @@
-//! The security chain: which plan a request is served under (`data-plane.md` sections 3.1–3.3).
+//! The security chain: which plan a request is served under (`data-plane.md` sections 3.1–3.3, 3.8). Plans of the API
+//! products that the API is a member of come first, each with the credentials of its product.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Uri};
 use zonegate_definition::ApiKeySource;
-use zonegate_generation::{Credentials, KeyMatch};
+use zonegate_generation::{Credentials, Generation, KeyMatch, Scope, Served};
 use zonegate_policy::Failure;
 
-use crate::deployment::{CompiledPlan, PlanSecurity};
+use crate::deployment::{CompiledPlan, Compiler, PlanSecurity};
 use crate::query;
 use crate::settings::GatewaySettings;
 
@@ -34,19 +35,39 @@ enum Token<'r> {
 
 const UNAUTHORIZED: &str = "Unauthorized";
 
-/// Tries the plans in their order. The first that knows the request's token decides alone.
+/// Tries the plans of the products, then the API's own, each in their order. The first that knows the request's token
+/// decides alone.
 ///
 /// `now` gives the wall clock, milliseconds since 1970; it is read only where a subscription is looked at.
 pub(crate) fn grant<'a>(
-    plans: &'a [CompiledPlan],
-    credentials: &Credentials,
+    generation: &'a Generation<Compiler>,
+    served: &'a Served<Compiler>,
+    settings: &GatewaySettings,
+    headers: &HeaderMap,
+    uri: &Uri,
+    now: impl Fn() -> i64,
+) -> Result<Granted<'a>, Box<Failure>> {
+    let api = &*served.compiled;
+    let of_products = served
+        .products
+        .plans()
+        .map(|(product, at)| (product.compiled.plans(api.flow_mode).get(at), product.scope()));
+    let own = api.plans.iter().map(|plan| (Some(plan), served.scope()));
+    let plans = of_products.chain(own).filter_map(|(plan, scope)| Some((plan?, scope)));
+    let credentials = |scope: Scope<'_>| generation.credentials(scope);
+    try_plans(plans, credentials, settings, headers, uri, now)
+}
+
+fn try_plans<'a, S>(
+    plans: impl Iterator<Item = (&'a CompiledPlan, S)>,
+    credentials: impl Fn(S) -> Option<&'a Credentials>,
     settings: &GatewaySettings,
     headers: &HeaderMap,
     uri: &Uri,
     now: impl Fn() -> i64,
 ) -> Result<Granted<'a>, Box<Failure>> {
     let mut shown = false;
-    for plan in plans {
+    for (plan, scope) in plans {
         match &plan.security {
             // A token of another plan, even one that is not valid, keeps a request from being anonymous.
             PlanSecurity::KeyLess if shown => {}
@@ -65,10 +86,10 @@ pub(crate) fn grant<'a>(
                     Token::Key(key) => {
                         shown = true;
                         let now = now();
-                        let Some(found) = find(credentials, key, plan, settings.validate_subscription, now)
-                        else {
-                            continue;
-                        };
+                        let found = credentials(scope).and_then(|credentials| {
+                            find(credentials, key, plan, settings.validate_subscription, now)
+                        });
+                        let Some(found) = found else { continue };
                         if found.is_expired_at(now) {
                             return Err(Box::new(unauthorized("API_KEY_INVALID")));
                         }
@@ -104,7 +125,7 @@ fn find<'a>(
 ) -> Option<KeyMatch<'a>> {
     credentials
         .find_keys(key)
-        .find(|found| **found.plan == *plan.id && (!validate || found.is_subscribed_at(now)))
+        .find(|found| found.plan == *plan.id && (!validate || found.is_subscribed_at(now)))
 }
 
 fn token<'r>(

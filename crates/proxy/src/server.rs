@@ -19,14 +19,14 @@ use zonegate_generation::Published;
 use zonegate_model::Clock;
 
 use crate::counters::Counters;
-use crate::deployment::CompiledApi;
+use crate::deployment::Compiler;
 use crate::settings::{GatewaySettings, InvalidSetting, ListenerSettings};
 
 /// What servers are started with.
 #[derive(Clone)]
 pub struct Server {
     /// What is served.
-    pub published: Published<CompiledApi>,
+    pub published: Published<Compiler>,
     /// What holds for every request.
     pub settings: Arc<GatewaySettings>,
     /// Where it is counted.

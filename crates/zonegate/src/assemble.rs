@@ -14,7 +14,7 @@ use zonegate_config::{Loaded, Settings};
 use zonegate_generation::Builder;
 use zonegate_model::{Clock, NodeId};
 use zonegate_policy::Registry;
-use zonegate_proxy::{CompiledApi, Compiler, Counters, Running, Server, StartError};
+use zonegate_proxy::{Compiler, Counters, Running, Server, StartError};
 use zonegate_repository_sql::{SqlDatabase, SqlRepository};
 use zonegate_store_redis::RedisStore;
 use zonegate_sync::Machine;
@@ -28,7 +28,7 @@ use crate::notes;
 use crate::serving::Serving;
 use crate::sync_driver::{self, Surroundings};
 use crate::tally::Tally;
-use crate::view::{Facts, GatewayView, figures, traffic};
+use crate::view::{Facts, GatewayView, Unserved, figures, traffic};
 
 /// How long requests under way may take when the gateway stops.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -116,7 +116,7 @@ async fn gateway(loaded: Loaded, log_levels: BTreeMap<String, String>) -> Result
             (status.clone(), tally.clone(), published.clone(), Arc::clone(&clock));
         move || {
             let picture = status.borrow().clone();
-            figures(&picture, &tally, published.load().refused_count(), in_zone, now.now())
+            figures(&picture, &tally, Unserved::of(&published.load()), in_zone, now.now())
         }
     };
     let metrics = (settings.metrics.enabled && settings.metrics.prometheus).then(|| {
@@ -210,7 +210,7 @@ fn identity(settings: &Settings, node: &NodeId) -> Identity {
 
 async fn technical_api(
     settings: &Settings,
-    view: GatewayView<CompiledApi>,
+    view: GatewayView<Compiler>,
     stop: &CancellationToken,
 ) -> Result<Option<Handle>, ServeError> {
     if !settings.technical_api.enabled {

@@ -22,18 +22,19 @@ impl<C: Compile> Stage for Serving<C> {
 
 /// Says what a commit changed. At most a few lines, however large it was.
 fn log(committed: &Committed) {
-    let counts =
-        [&committed.added, &committed.updated, &committed.credentials, &committed.removed].map(Vec::len);
-    let [added, updated, credentials, removed] = counts;
+    let Committed { number: generation, added, updated, members, credentials, removed, products, .. } =
+        committed;
+    let counts = [added, updated, members, credentials, removed, products].map(Vec::len);
+    let [added, updated, members, credentials, removed, products] = counts;
     if counts.iter().any(|count| *count > 0) {
-        info!(generation = committed.number, added, updated, credentials, removed, "APIs changed");
+        info!(generation, added, updated, members, credentials, removed, products, "APIs changed");
     }
     for refused in committed.refused.iter().take(20) {
-        let (api, previous) = (&refused.id, refused.previous_served);
-        warn!(%api, earlier_version_served = previous, reason = %refused.refusal, "an API is refused");
+        let (kind, id, previous) = (refused.kind.name(), &refused.id, refused.previous_served);
+        warn!(kind, %id, earlier_version_served = previous, reason = %refused.refusal, "an API or API product is refused");
     }
     if committed.refused.len() > 20 {
-        warn!(count = committed.refused.len(), "more APIs are refused; /_node/sync lists them");
+        warn!(count = committed.refused.len(), "more is refused; /_node/sync lists it");
     }
     for unreadable in committed.unreadable.iter().take(20) {
         error!(row = %unreadable.key, problem = unreadable.problem, "a row of the zone's state cannot be read");

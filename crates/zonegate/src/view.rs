@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use zonegate_config::Report;
-use zonegate_generation::Published;
+use zonegate_generation::{Compile, Generation, Published};
 use zonegate_model::{Clock, Kind, Moment, Payload};
 use zonegate_proxy::{ApiSnapshot, GatewaySnapshot, LATENCY_BOUNDS};
 use zonegate_sync::port::MemberRole;
@@ -32,19 +32,37 @@ pub(crate) struct Facts {
 }
 
 /// The view. Every answer is a picture of a moment; nothing here waits.
-pub(crate) struct GatewayView<T> {
+pub(crate) struct GatewayView<C: Compile> {
     pub(crate) facts: Facts,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) status: watch::Receiver<Arc<Status>>,
-    pub(crate) published: Published<T>,
+    pub(crate) published: Published<C>,
     pub(crate) tally: Tally,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) listening: Arc<AtomicBool>,
 }
 
-impl<T> GatewayView<T> {
+impl<C: Compile> GatewayView<C> {
     fn status(&self) -> Arc<Status> {
         self.status.borrow().clone()
+    }
+}
+
+/// What is in a generation and not served.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unserved {
+    apis: usize,
+    api_products: usize,
+    push_subscriptions: usize,
+}
+
+impl Unserved {
+    pub(crate) fn of<C: Compile>(generation: &Generation<C>) -> Self {
+        Self {
+            apis: generation.refused_count(Kind::Api),
+            api_products: generation.refused_count(Kind::ApiProduct),
+            push_subscriptions: generation.push_subscription_count(),
+        }
     }
 }
 
@@ -52,12 +70,16 @@ impl<T> GatewayView<T> {
 pub(crate) fn figures(
     status: &Status,
     tally: &Tally,
-    refused: usize,
+    unserved: Unserved,
     zone: bool,
     now: Moment,
 ) -> SyncFigures {
     let counts = tally.counts();
     let counters = &status.counters;
+    // What a primary could not make a row of, beside what could not be served.
+    let refused = |here: usize, kind: Kind| {
+        (here + status.refused.iter().filter(|(key, _)| key.kind == kind).count()) as u64
+    };
     let stored = status.stored.map(|(_, revision, whole)| (revision, whole));
     SyncFigures {
         role: match status.role {
@@ -76,8 +98,9 @@ pub(crate) fn figures(
         members: zone.then_some(status.members.len() as u64),
         rows: status.digests.iter().map(|(kind, sum)| (kind, sum.count)).collect(),
         pending_rows: status.pending,
-        refused_apis: (refused + status.refused.iter().filter(|(key, _)| key.kind == Kind::Api).count())
-            as u64,
+        refused_apis: refused(unserved.apis, Kind::Api),
+        refused_api_products: refused(unserved.api_products, Kind::ApiProduct),
+        push_subscriptions: unserved.push_subscriptions as u64,
         batches_written: counters.batches,
         rows_written: counters.rows_written,
         fenced_writes: counters.fenced,
@@ -143,7 +166,7 @@ const fn role_word(role: Role) -> &'static str {
     }
 }
 
-impl<T: Send + std::marker::Sync + 'static> NodeView for GatewayView<T> {
+impl<C: Compile> NodeView for GatewayView<C> {
     fn now(&self) -> Moment {
         self.clock.now()
     }
@@ -153,7 +176,10 @@ impl<T: Send + std::marker::Sync + 'static> NodeView for GatewayView<T> {
     }
 
     fn identity(&self) -> Identity {
-        self.facts.identity.clone()
+        Identity {
+            installation: self.published.load().installation_id().map(ToOwned::to_owned),
+            ..self.facts.identity.clone()
+        }
     }
 
     fn probes(&self) -> Probes {
@@ -187,7 +213,7 @@ impl<T: Send + std::marker::Sync + 'static> NodeView for GatewayView<T> {
         let mut refused: Vec<Refusal> = generation
             .refused()
             .map(|refused| Refusal {
-                kind: Kind::Api.name(),
+                kind: refused.kind.name(),
                 id: refused.id.to_string(),
                 reason: refused.refusal.to_string(),
                 at: None,
@@ -226,6 +252,7 @@ impl<T: Send + std::marker::Sync + 'static> NodeView for GatewayView<T> {
                 lag_millis: lag(&status, now),
                 rows: status.digests.iter().map(|(kind, sum)| (kind.name(), sum.count)).collect(),
                 pending_rows: status.pending,
+                push_subscriptions: generation.push_subscription_count() as u64,
                 refused_count: refused.len() as u64,
                 refused,
                 last_full_read: counts.last_full_read.map(|read| FullRead {
@@ -306,7 +333,7 @@ impl<T: Send + std::marker::Sync + 'static> NodeView for GatewayView<T> {
     }
 }
 
-impl<T> GatewayView<T> {
+impl<C: Compile> GatewayView<C> {
     fn member(&self, member: &zonegate_sync::port::Member) -> Member {
         Member {
             node: member.node.to_string(),

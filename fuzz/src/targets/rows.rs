@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use zonegate_definition::{Api, Refusal};
+use zonegate_definition::{Api, ApiProduct, Refusal};
 use zonegate_generation::{Builder, Compile, Settings, Surroundings};
 use zonegate_model::{Digests, Kind, Row, RowKey};
 
@@ -12,8 +12,13 @@ struct Anything;
 
 impl Compile for Anything {
     type Compiled = ();
+    type CompiledProduct = ();
 
     fn compile(&self, _: &Arc<Api>, _: &Surroundings<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn compile_product(&self, _: &Arc<ApiProduct>) -> Result<(), Refusal> {
         Ok(())
     }
 }
@@ -33,7 +38,10 @@ pub(super) fn run(bytes: &[u8]) {
     let second = builder.published().load();
     assert_eq!(first.api_count(), second.api_count());
     for api in second.apis() {
-        let _ = api.credentials.find_key(b"key");
+        let products = api.products.iter().map(|product| product.scope());
+        for scope in products.chain([api.scope()]) {
+            let _ = second.credentials(scope).and_then(|credentials| credentials.find_key(b"key"));
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl<C: Compile> Builder<C> {
                     served
                 }
             };
-            self.replace_product(&id, before, now, dirty, report);
+            self.replace_product(&id, before.as_ref(), now, dirty, report);
         }
     }
 
@@ -102,12 +102,12 @@ impl<C: Compile> Builder<C> {
     fn replace_product(
         &mut self,
         id: &Arc<str>,
-        before: Option<Arc<ServedProduct<C>>>,
+        before: Option<&Arc<ServedProduct<C>>>,
         now: Option<Arc<ServedProduct<C>>>,
         dirty: &mut Dirty,
         report: &mut Report<C>,
     ) {
-        let unchanged = match (&before, &now) {
+        let unchanged = match (before, &now) {
             (None, None) => true,
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
             _ => false,
@@ -116,13 +116,13 @@ impl<C: Compile> Builder<C> {
             return;
         }
         report.products.insert(id.clone());
-        if let Some(before) = &before {
+        if let Some(before) = before {
             self.memberships.remove(&before.product);
         }
         if let Some(now) = &now {
             self.memberships.add(&now.product);
         }
-        for product in before.iter().chain(&now) {
+        for product in before.into_iter().chain(&now) {
             for api in product.product.apis.iter().filter(|api| self.slots.contains_key(*api)) {
                 dirty.products(api.clone());
             }

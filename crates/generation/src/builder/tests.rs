@@ -221,6 +221,9 @@ fn visible(state: &State) -> BTreeMap<String, String> {
             format!("{} {}", refused.refusal, refused.previous_served),
         );
     }
+    if state.push_subscription_count() > 0 {
+        all.insert("push".to_owned(), state.push_subscription_count().to_string());
+    }
     for dictionary in state.dictionaries() {
         all.insert(format!("dictionary {}", dictionary.id), format!("{:?}", dictionary.properties));
     }

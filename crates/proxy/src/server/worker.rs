@@ -16,7 +16,7 @@ use zonegate_model::Clock;
 
 use super::{Server, connection};
 use crate::counters::Counters;
-use crate::deployment::CompiledApi;
+use crate::deployment::Compiler;
 use crate::identity::IdSource;
 use crate::settings::{GatewaySettings, ListenerSettings};
 use crate::upstream::pool::{Pool, swept_pool};
@@ -38,10 +38,10 @@ pub(crate) struct Worker {
     pub(crate) ids: RefCell<IdSource>,
     pub(crate) pool: Rc<Pool>,
     clock: Arc<dyn Clock>,
-    reader: RefCell<Reader<CompiledApi>>,
+    reader: RefCell<Reader<Compiler>>,
     /// The generation that was current last. Requests share it without touching the count that all workers share.
     #[expect(clippy::redundant_allocation, reason = "the outer count belongs to one thread")]
-    current: RefCell<Rc<Arc<Generation<CompiledApi>>>>,
+    current: RefCell<Rc<Arc<Generation<Compiler>>>>,
     /// Open connections.
     connections: Cell<usize>,
     /// Told when the last connection ends.
@@ -137,7 +137,7 @@ impl Seed {
 impl Worker {
     /// The current generation.
     #[expect(clippy::redundant_allocation, reason = "the outer count belongs to one thread")]
-    pub(crate) fn generation(&self) -> Rc<Arc<Generation<CompiledApi>>> {
+    pub(crate) fn generation(&self) -> Rc<Arc<Generation<Compiler>>> {
         let mut reader = self.reader.borrow_mut();
         let newest = reader.current();
         let mut current = self.current.borrow_mut();

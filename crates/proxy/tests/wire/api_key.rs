@@ -7,7 +7,7 @@ use crate::gateway::{Gateway, api, definition};
 use crate::upstream::Upstream;
 
 /// A V4 API with plans of these securities, in this order.
-fn with_plans(id: &str, target: &str, securities: &[Value]) -> Value {
+pub(crate) fn with_plans(id: &str, target: &str, securities: &[Value]) -> Value {
     let mut definition = definition(id, &format!("/{id}"), target);
     definition["plans"] = securities
         .iter()
@@ -20,11 +20,11 @@ fn with_plans(id: &str, target: &str, securities: &[Value]) -> Value {
     definition
 }
 
-fn key_security(configuration: Value) -> Value {
+pub(crate) fn key_security(configuration: Value) -> Value {
     json!({ "type": "api-key", "configuration": configuration })
 }
 
-fn subscription(api: &str, id: &str, plan: &str, more: Value) -> Row {
+pub(crate) fn subscription(api: &str, id: &str, plan: &str, more: Value) -> Row {
     let mut payload =
         json!({ "id": id, "api": api, "plan": plan, "application": "app", "status": "ACCEPTED" });
     if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
@@ -33,7 +33,7 @@ fn subscription(api: &str, id: &str, plan: &str, more: Value) -> Row {
     Row::deployed(RowKey::scoped(Kind::Subscription, api, id), payload.to_string())
 }
 
-fn key(api: &str, subscription: &str, text: &str, more: Value) -> Row {
+pub(crate) fn key(api: &str, subscription: &str, text: &str, more: Value) -> Row {
     let id = format!("id of {text}");
     let mut payload = json!({ "id": id, "key": text, "api": api, "plan": "plan-0", "subscription": subscription,
                               "application": "app", "active": true });
@@ -43,7 +43,7 @@ fn key(api: &str, subscription: &str, text: &str, more: Value) -> Row {
     Row::deployed(RowKey::scoped(Kind::ApiKey, api, id.as_str()), payload.to_string())
 }
 
-const SUBSCRIPTION: &str = "c0371a77-1aea-4792-b71a-771aeac79217";
+pub(crate) const SUBSCRIPTION: &str = "c0371a77-1aea-4792-b71a-771aeac79217";
 
 fn one_api(upstream: &Upstream, configuration: Value) -> Gateway {
     Gateway::serving(vec![

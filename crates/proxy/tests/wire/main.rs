@@ -10,4 +10,5 @@ mod gateway;
 mod golden;
 mod lifecycle;
 mod pass_through;
+mod products;
 mod upstream;

@@ -41,9 +41,11 @@ pub struct Zone {
     pub rows: BTreeMap<&'static str, u64>,
     /// Rows that this primary serves and the store does not have yet.
     pub pending_rows: u64,
-    /// Number of refused APIs, also where the list is cut.
+    /// Accepted subscriptions of type PUSH: carried, and not served.
+    pub push_subscriptions: u64,
+    /// Number of refused APIs and API products, also where the list is cut.
     pub refused_count: u64,
-    /// APIs that are not served, or in an earlier version, and why (S3).
+    /// APIs and API products that are not served, or in an earlier version, and why (S3).
     pub refused: Vec<Refusal>,
     /// The last full read of the store.
     pub last_full_read: Option<FullRead>,

@@ -133,6 +133,7 @@ impl NodeView for Gateway {
                 lag_millis: Some(374),
                 rows: BTreeMap::from([("API", 12)]),
                 pending_rows: 1,
+                push_subscriptions: 0,
                 refused: (0..self.refused).map(refusal).collect(),
                 last_full_read: Some(FullRead {
                     reason: "start".to_owned(),

@@ -101,6 +101,8 @@ metrics! {
     ROWS = Gauge "zonegate_rows" ["kind"] "Active rows of the served state by kind";
     PENDING_ROWS = Gauge "zonegate_pending_rows" [] "Rows that this primary serves and the zone store does not have yet";
     REFUSED_APIS = Gauge "zonegate_refused_apis" [] "APIs that are not served, or only in an earlier version, because they are not understood";
+    REFUSED_API_PRODUCTS = Gauge "zonegate_refused_api_products" [] "API products whose plans are not offered, or only in an earlier version, because they are not understood";
+    PUSH_SUBSCRIPTIONS = Gauge "zonegate_push_subscriptions" [] "Accepted subscriptions of type PUSH, which are carried and not served";
     BATCHES_WRITTEN = Counter "zonegate_batches_written" [] "Batches that this gateway committed to the zone store";
     ROWS_WRITTEN = Counter "zonegate_rows_written" [] "Rows that this gateway committed to the zone store";
     FENCED_WRITES = Counter "zonegate_fenced_writes" [] "Writes that the zone store refused because another gateway is primary";

@@ -67,6 +67,10 @@ pub struct SyncFigures {
     pub pending_rows: u64,
     /// APIs that are refused (S3).
     pub refused_apis: u64,
+    /// API products that are refused (S3).
+    pub refused_api_products: u64,
+    /// Accepted subscriptions of type PUSH, which are not served.
+    pub push_subscriptions: u64,
     /// Batches committed.
     pub batches_written: u64,
     /// Rows committed.
@@ -124,6 +128,8 @@ impl<F: Fn() -> SyncFigures + Send + Sync + 'static> Collector for SyncCollector
         }
         optional(out, &catalogue::PENDING_ROWS, Some(figures.pending_rows))?;
         optional(out, &catalogue::REFUSED_APIS, Some(figures.refused_apis))?;
+        optional(out, &catalogue::REFUSED_API_PRODUCTS, Some(figures.refused_api_products))?;
+        optional(out, &catalogue::PUSH_SUBSCRIPTIONS, Some(figures.push_subscriptions))?;
 
         catalogue::BATCHES_WRITTEN.counter(out, figures.batches_written)?;
         catalogue::ROWS_WRITTEN.counter(out, figures.rows_written)?;

@@ -30,6 +30,8 @@ fn figures() -> SyncFigures {
         rows: BTreeMap::from([(Kind::Api, 12)]),
         pending_rows: 1,
         refused_apis: 2,
+        refused_api_products: 1,
+        push_subscriptions: 7,
         batches_written: 18,
         rows_written: 40,
         fenced_writes: 1,

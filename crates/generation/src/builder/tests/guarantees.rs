@@ -283,7 +283,7 @@ fn an_api_without_a_plan_for_this_gateway_is_neither_served_nor_refused() {
     closed["plans"][0]["status"] = json!("closed");
     change(&mut builder, vec![api("a", "/a")]);
     let state = change(&mut builder, vec![deployed(&closed, 2)]);
-    assert!(visible(&state).is_empty());
+    assert!(state.api_count() == 0 && state.refused().count() == 0);
 }
 
 #[test]
@@ -346,4 +346,47 @@ fn one_key_may_belong_to_subscriptions_of_several_plans() {
     assert_eq!(credentials(&state, "a").find_keys(b"shared").count(), 2);
     let state = change(&mut builder, vec![key("a", "k1", "shared", "s1", false)]);
     assert_eq!(by_key(&state, "a", "shared").as_deref(), Some("s2"));
+}
+
+#[test]
+fn a_push_subscription_is_carried_and_counted_and_opened_by_no_key() {
+    let mut builder = builder();
+    let rows = vec![
+        api("a", "/a"),
+        push_subscription("a", "s"),
+        key("a", "k", "secret", "s", true),
+        push_subscription("b", "s"),
+        push_subscription("b", "t"),
+    ];
+    let state = change(&mut builder, rows.clone());
+    assert_eq!((by_key(&state, "a", "secret"), state.push_subscription_count()), (None, 3));
+    commit(&mut builder, true, rows);
+    assert_eq!(builder.published().load().push_subscription_count(), 3);
+    let state = change(&mut builder, vec![subscription("a", "s", "ACCEPTED"), push_subscription("b", "s")]);
+    assert_eq!((by_key(&state, "a", "secret").as_deref(), state.push_subscription_count()), (Some("s"), 2));
+    let state = change(&mut builder, vec![push_subscription("a", "s"), subscription("b", "t", "CLOSED")]);
+    assert_eq!((by_key(&state, "a", "secret"), state.push_subscription_count()), (None, 2));
+    let gone = Row::removed(RowKey::scoped(Kind::Subscription, "b", "s"));
+    assert_eq!(change(&mut builder, vec![gone]).push_subscription_count(), 1);
+}
+
+#[test]
+fn s1_node_metadata_and_licences_are_shown_and_lock_nothing() {
+    let metadata = |id: &str, installation: &str, at: i64| {
+        let payload = json!({ "organizationIds": ["O"], "installationId": installation });
+        Row::deployed(RowKey::new(Kind::NodeMetadata, id), payload.to_string()).recorded(RecordedAt(at))
+    };
+    let license = |id: &str| Row::deployed(RowKey::new(Kind::License, id), "a text that is no JSON");
+    let mut builder = builder();
+    assert_eq!(builder.published().load().installation_id(), None);
+    let state = change(&mut builder, vec![metadata("b", "old", 1), metadata("a", "new", 2), license("O")]);
+    assert_eq!((state.installation_id(), state.organization_ids()), (Some("new"), &["O".to_owned()][..]));
+    assert_eq!(state.licensed_organizations().map(AsRef::as_ref).collect::<Vec<&str>>(), ["O"]);
+    let unreadable = Row::deployed(RowKey::new(Kind::NodeMetadata, "a"), "{");
+    let committed = commit(&mut builder, false, vec![unreadable, license("Q")]);
+    assert_eq!(committed.unreadable_count, 1);
+    assert_eq!(builder.published().load().installation_id(), Some("new"), "the earlier state stays");
+    commit(&mut builder, true, vec![metadata("b", "old", 1)]);
+    let state = builder.published().load();
+    assert_eq!((state.installation_id(), state.licensed_organizations().count()), (Some("old"), 0));
 }
