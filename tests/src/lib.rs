@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use zonegate_management_writer::{ApiSpec, KeySpec, ManagementWriter, SubscriptionSpec};
 use zonegate_testkit::folders::RunFolder;
 use zonegate_testkit::gateway::{Gateway, GatewayOptions};
+use zonegate_testkit::mariadb::{self, Mariadb, MariadbOptions};
+use zonegate_testkit::mongodb::{MongoOptions, MongoServer};
 use zonegate_testkit::postgres::{PASSWORD, Postgres, USER};
 use zonegate_testkit::redis::{Redis, RedisOptions};
 use zonegate_testkit::tcp_proxy::TcpProxy;
@@ -20,6 +22,27 @@ pub const API_KEY: &str = "X-Gravitee-Api-Key";
 
 /// Any failure of a test's surroundings.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Which database a repository is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// A SQLite file.
+    Sqlite,
+    /// PostgreSQL.
+    Postgresql,
+    /// MariaDB, which stands for MySQL too.
+    Mariadb,
+    /// A server that speaks MongoDB's protocol.
+    Mongodb,
+}
+
+impl Engine {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Sqlite, Self::Postgresql, Self::Mariadb, Self::Mongodb];
+}
+
+/// The name of the database in every server.
+pub const DATABASE: &str = "gravitee";
 
 /// Where the state comes from.
 #[derive(Debug)]
@@ -36,6 +59,69 @@ pub enum Repository {
         /// What the gateways connect to.
         proxy: TcpProxy,
     },
+    /// A server.
+    Mariadb {
+        /// The server.
+        server: Mariadb,
+    },
+    /// A server.
+    Mongodb {
+        /// The server.
+        server: MongoServer,
+    },
+}
+
+impl Repository {
+    /// An empty repository.
+    pub fn start(engine: Engine) -> Result<Self, Failure> {
+        Ok(match engine {
+            Engine::Sqlite => Self::Sqlite { folder: RunFolder::create("repository")? },
+            Engine::Postgresql => {
+                let server = Postgres::start()?;
+                server.create_database(DATABASE)?;
+                let proxy = TcpProxy::start(server.address())?;
+                Self::Postgresql { server, proxy }
+            }
+            Engine::Mariadb => {
+                let server = Mariadb::start(MariadbOptions::default())?;
+                server.create_database(DATABASE)?;
+                Self::Mariadb { server }
+            }
+            Engine::Mongodb => Self::Mongodb { server: MongoServer::start(MongoOptions::default())? },
+        })
+    }
+
+    /// Where the management side writes.
+    fn url(&self) -> String {
+        match self {
+            Self::Sqlite { folder } => format!("sqlite:{}", folder.path().join("gravitee.db").display()),
+            Self::Postgresql { server, .. } => server.url(DATABASE),
+            Self::Mariadb { server } => server.url(DATABASE),
+            Self::Mongodb { server } => server.uri(DATABASE),
+        }
+    }
+
+    /// Adds to a gateway's settings where it is.
+    #[must_use]
+    pub fn settings(&self, options: GatewayOptions) -> GatewayOptions {
+        match self {
+            Self::Sqlite { folder } => {
+                let path = folder.path().join("gravitee.db");
+                options.repository(&format!("jdbc:sqlite:{}", path.display()), None, None)
+            }
+            Self::Postgresql { server, proxy } => {
+                let direct = server.jdbc_url(DATABASE);
+                let through = direct.replace(&server.address().to_string(), &proxy.address().to_string());
+                options.repository(&through, Some(USER), Some(PASSWORD))
+            }
+            Self::Mariadb { server } => {
+                options.repository(&server.jdbc_url(DATABASE), Some(mariadb::USER), Some(mariadb::PASSWORD))
+            }
+            Self::Mongodb { server } => {
+                options.set("management.type", "mongodb").set("management.mongodb.uri", &server.uri(DATABASE))
+            }
+        }
+    }
 }
 
 /// A zone under test. Everything ends when it is dropped.
@@ -60,31 +146,26 @@ pub struct Zone {
 impl Zone {
     /// A zone without gateways, over an empty SQLite file.
     pub async fn on_sqlite(name: &str) -> Result<Self, Failure> {
-        Self::with_redis(name, RedisOptions::default(), false).await
+        Self::with_redis(name, RedisOptions::default(), Engine::Sqlite).await
     }
 
     /// A zone without gateways, over an empty PostgreSQL database.
     pub async fn on_postgresql(name: &str) -> Result<Self, Failure> {
-        Self::with_redis(name, RedisOptions::default(), true).await
+        Self::with_redis(name, RedisOptions::default(), Engine::Postgresql).await
     }
 
-    /// A zone with a Redis of a certain kind.
-    pub async fn with_redis(name: &str, options: RedisOptions, postgresql: bool) -> Result<Self, Failure> {
+    /// A zone with a Redis of a certain kind, over an empty repository.
+    pub async fn with_redis(name: &str, options: RedisOptions, engine: Engine) -> Result<Self, Failure> {
+        let zone = Self::over(name, options, Repository::start(engine)?).await?;
+        zone.management.create_schema().await?;
+        Ok(zone)
+    }
+
+    /// A zone over a repository as it is.
+    pub async fn over(name: &str, options: RedisOptions, repository: Repository) -> Result<Self, Failure> {
         let redis = Redis::start(options)?;
         let store_proxy = TcpProxy::start(redis.address())?;
-        let (repository, url) = if postgresql {
-            let server = Postgres::start()?;
-            server.create_database("gravitee")?;
-            let proxy = TcpProxy::start(server.address())?;
-            let url = server.url("gravitee");
-            (Repository::Postgresql { server, proxy }, url)
-        } else {
-            let folder = RunFolder::create("repository")?;
-            let url = format!("sqlite:{}", folder.path().join("gravitee.db").display());
-            (Repository::Sqlite { folder }, url)
-        };
-        let management = ManagementWriter::connect(&url).await?;
-        management.create_schema().await?;
+        let management = ManagementWriter::connect(&repository.url()).await?;
         let upstream = Upstream::start()?;
         let name = name.to_owned();
         Ok(Self { name, redis, store_proxy, repository, management, upstream, gateways: Vec::new() })
@@ -96,17 +177,7 @@ impl Zone {
         let name = format!("gateway-{}", self.gateways.len() + 1);
         let options =
             GatewayOptions::new(&name).zone_at(&self.name, self.store_proxy.port(), self.redis.password());
-        match &self.repository {
-            Repository::Sqlite { folder } => {
-                let path = folder.path().join("gravitee.db");
-                options.repository(&format!("jdbc:sqlite:{}", path.display()), None, None)
-            }
-            Repository::Postgresql { server, proxy } => {
-                let direct = server.jdbc_url("gravitee");
-                let through = direct.replace(&server.address().to_string(), &proxy.address().to_string());
-                options.repository(&through, Some(USER), Some(PASSWORD))
-            }
-        }
+        self.repository.settings(options)
     }
 
     /// Starts one more gateway and does not wait.
@@ -207,6 +278,34 @@ impl Zone {
                 format!(
                     "gateway {index} answers {path} with {got:?}, not {status}; its log:\n{}",
                     self.log(index)
+                )
+            })?;
+            pause().await;
+        }
+    }
+
+    /// Waits until one gateway answers `path` on a virtual host with `status`.
+    pub async fn wait_status_on(
+        &self,
+        index: usize,
+        host: &str,
+        path: &str,
+        key: Option<&str>,
+        status: u16,
+    ) -> Result<(), Failure> {
+        let mut headers = vec![("host", host)];
+        headers.extend(key.map(|key| (API_KEY, key)));
+        let since = start_watch();
+        loop {
+            let answer = self.gateways[index].get(path, &headers).await;
+            let got = answer.ok().map(|answer| answer.status.as_u16());
+            if got == Some(status) {
+                return Ok(());
+            }
+            give_up(since, || {
+                let log = self.log(index);
+                format!(
+                    "gateway {index} answers {path} on {host} with {got:?}, not {status}; its log:\n{log}"
                 )
             })?;
             pause().await;

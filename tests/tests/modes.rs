@@ -7,7 +7,7 @@ use zonegate_testkit::gateway::{Gateway, GatewayOptions};
 use zonegate_testkit::redis::{Redis, RedisOptions};
 use zonegate_testkit::tcp_proxy::TcpProxy;
 use zonegate_testkit::upstream::Upstream;
-use zonegate_tests::{Failure, PATIENCE, Repository, Zone, give_up, pause, start_watch};
+use zonegate_tests::{Engine, Failure, PATIENCE, Repository, Zone, give_up, pause, start_watch};
 
 #[tokio::test]
 async fn a_lone_gateway_reads_the_repository_for_itself_and_needs_no_store() -> Result<(), Failure> {
@@ -83,7 +83,7 @@ async fn z3_a_primary_that_is_cut_off_is_replaced_and_follows_when_it_is_back() 
 async fn a_wrong_password_of_the_store_names_the_setting_and_the_gateway_keeps_trying() -> Result<(), Failure>
 {
     let options = RedisOptions { password: Some("right-password".to_owned()), ..RedisOptions::default() };
-    let mut zone = Zone::with_redis("password", options, false).await?;
+    let mut zone = Zone::with_redis("password", options, Engine::Sqlite).await?;
     let port = zone.store_proxy.port();
     zone.gateways.push(Gateway::start(zone.options().zone_at("password", port, Some("wrong-password")))?);
     let since = start_watch();
@@ -158,7 +158,7 @@ async fn c3_a_zone_that_an_apim_gateway_filled_is_followed_by_a_secondary() -> R
 #[tokio::test]
 async fn l3_secrets_of_the_configuration_show_in_no_answer_and_no_log() -> Result<(), Failure> {
     let options = RedisOptions { password: Some("store-secret-1".to_owned()), ..RedisOptions::default() };
-    let mut zone = Zone::with_redis("secrets", options, false).await?;
+    let mut zone = Zone::with_redis("secrets", options, Engine::Sqlite).await?;
     zone.deploy_with_key("one").await?;
     zone.start(1).await?;
     let Repository::Sqlite { .. } = &zone.repository else { unreachable!() };

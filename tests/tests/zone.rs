@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zonegate_management_writer::ApiSpec;
 use zonegate_testkit::redis::RedisOptions;
-use zonegate_tests::{Failure, Zone};
+use zonegate_tests::{Engine, Failure, Zone};
 
 #[tokio::test]
 async fn a4_z5_gateways_started_at_once_elect_one_primary_and_all_serve() -> Result<(), Failure> {
@@ -92,7 +92,7 @@ async fn s6_what_happens_to_an_api_never_touches_another_whose_id_begins_like_it
 #[tokio::test]
 async fn c4_without_the_search_module_the_plain_path_is_used_and_the_log_says_so() -> Result<(), Failure> {
     let options = RedisOptions { search: false, ..RedisOptions::default() };
-    let mut zone = Zone::with_redis("plain", options, false).await?;
+    let mut zone = Zone::with_redis("plain", options, Engine::Sqlite).await?;
     zone.deploy_with_key("one").await?;
     zone.start(2).await?;
     zone.wait_status("/one", Some("secret-one"), 200).await?;

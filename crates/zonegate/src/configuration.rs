@@ -195,6 +195,7 @@ pub(crate) fn sync_settings(
     let api = &settings.technical_api;
     sync.technical_api = api.enabled.then(|| format!("{}:{}", api.host, api.port));
     sync.delay = settings.sync.delay;
+    sync.watch = settings.sync.watch;
     sync.audit_interval = settings.sync.audit_interval.unwrap_or(NEVER);
     if let Some(zone) = &settings.distributed_sync {
         sync.lease_time_to_live = zone.lease_ttl;
