@@ -15,7 +15,6 @@ use zonegate_generation::Builder;
 use zonegate_model::{Clock, NodeId};
 use zonegate_policy::Registry;
 use zonegate_proxy::{Compiler, Counters, Running, Server, StartError};
-use zonegate_repository_sql::{SqlDatabase, SqlRepository};
 use zonegate_store_redis::RedisStore;
 use zonegate_sync::Machine;
 use zonegate_technical_api::view::Identity;
@@ -25,6 +24,7 @@ use zonegate_telemetry::{DataPlane, Metrics};
 use crate::clock::SystemClock;
 use crate::configuration::{self, Unsupported};
 use crate::notes;
+use crate::repository;
 use crate::serving::Serving;
 use crate::sync_driver::{self, Surroundings};
 use crate::tally::Tally;
@@ -53,9 +53,12 @@ pub(crate) enum RunError {
     /// The management repository's settings make no sense.
     #[error(transparent)]
     Repository(#[from] zonegate_repository::SettingsError),
-    /// The same of its database.
+    /// The same of its SQL database.
     #[error(transparent)]
-    Database(#[from] zonegate_repository_sql::SettingsError),
+    Sql(#[from] zonegate_repository_sql::SettingsError),
+    /// The same of its MongoDB.
+    #[error(transparent)]
+    Mongo(#[from] zonegate_repository_mongodb::SettingsError),
 }
 
 /// Runs the gateway on this thread until a signal stops it.
@@ -144,7 +147,7 @@ async fn gateway(loaded: Loaded, log_levels: BTreeMap<String, String>) -> Result
         .map_err(system("start the thread that builds generations"))?;
     let surroundings = Surroundings {
         store: store(&settings)?,
-        repository: repository(&settings)?,
+        repository: repository::open(&settings)?,
         stage,
         committed,
         status: status_in,
@@ -224,10 +227,4 @@ fn store(settings: &Settings) -> Result<Option<Arc<RedisStore>>, Unsupported> {
     let Some(sync) = &settings.distributed_sync else { return Ok(None) };
     let redis = configuration::redis_settings(sync)?;
     Ok(Some(Arc::new(RedisStore::new(redis, sync.zone.name.clone()))))
-}
-
-fn repository(settings: &Settings) -> Result<Option<Arc<SqlRepository>>, RunError> {
-    let Some(sql) = configuration::sql_settings(settings)? else { return Ok(None) };
-    let settings = configuration::repository_settings(settings);
-    Ok(Some(Arc::new(SqlRepository::new(SqlDatabase::new(sql)?, settings)?)))
 }

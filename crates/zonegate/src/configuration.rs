@@ -4,22 +4,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::HeaderName;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use zonegate_config::{
-    Authentication, DistributedSync, JdbcUrl, LoadError, Loaded, Management, RedisEndpoint, Role, Settings,
+    Authentication, DistributedSync, LoadError, Loaded, Management, MongoPlace, RedisEndpoint, Role, Settings,
 };
 use zonegate_definition::NodeContext;
 use zonegate_model::NodeId;
 use zonegate_payload::ShardingTags;
 use zonegate_proxy::{GatewaySettings, ListenerSettings};
-use zonegate_repository::{Bulk, EnvironmentFilter};
-use zonegate_repository_sql::{ColumnZone, Database, SqlSettings, Timeouts};
 use zonegate_store_redis::RedisSettings;
 use zonegate_sync::Mode;
 use zonegate_technical_api::{Access, Thresholds};
 
 /// Longer than any process runs, and far from the end of the clock.
-const NEVER: Duration = Duration::from_hours(24 * 365 * 100);
+pub(crate) const NEVER: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// Where the configuration is looked for.
 #[derive(Debug)]
@@ -63,27 +61,43 @@ pub(crate) struct Unsupported {
 }
 
 impl Unsupported {
-    fn new(key: &'static str, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(key: &'static str, problem: impl Into<String>) -> Self {
         Self { key, problem: problem.into() }
     }
 }
 
 /// Every secret among the settings, for the log to mask (L3).
-pub(crate) fn secrets(settings: &Settings) -> Vec<&SecretString> {
-    let mut secrets = vec![&settings.api.properties_encryption_secret];
+pub(crate) fn secrets(settings: &Settings) -> Vec<SecretString> {
+    let mut secrets = vec![settings.api.properties_encryption_secret.clone()];
     if let Authentication::Basic { users } = &settings.technical_api.authentication {
-        secrets.extend(users.values());
+        secrets.extend(users.values().cloned());
     }
     if let Some(sync) = &settings.distributed_sync {
-        secrets.extend(&sync.store.password);
+        secrets.extend(sync.store.password.clone());
         if let RedisEndpoint::Sentinel { password, .. } = &sync.store.endpoint {
-            secrets.extend(password);
+            secrets.extend(password.clone());
         }
     }
-    if let Some(Management::Jdbc(jdbc)) = &settings.management {
-        secrets.extend(&jdbc.password);
+    match &settings.management {
+        Some(Management::Jdbc(jdbc)) => secrets.extend(jdbc.password.clone()),
+        Some(Management::Mongo(mongo)) => match &mongo.place {
+            MongoPlace::Uri(uri) => {
+                secrets.extend(password_in(uri));
+                secrets.push(uri.clone());
+            }
+            MongoPlace::Parts(parts) => secrets.extend(parts.password.clone()),
+        },
+        None => {}
     }
     secrets
+}
+
+/// The password in `mongodb://user:password@…`, as it stands there.
+fn password_in(uri: &SecretString) -> Option<SecretString> {
+    let (_, rest) = uri.expose_secret().split_once("://")?;
+    let (credentials, _) = rest.split_once('@')?;
+    let (_, password) = credentials.split_once(':')?;
+    (!password.is_empty()).then(|| SecretString::from(password))
 }
 
 /// The name of this machine.
@@ -93,7 +107,7 @@ pub(crate) fn hostname() -> String {
 }
 
 /// This gateway's sharding tags.
-fn tags(settings: &Settings) -> ShardingTags {
+pub(crate) fn tags(settings: &Settings) -> ShardingTags {
     ShardingTags::new(settings.tags.iter().map(String::as_str))
 }
 
@@ -220,67 +234,4 @@ pub(crate) fn redis_settings(sync: &DistributedSync) -> Result<RedisSettings, Un
         connect_timeout: sync.store.connect_timeout,
         ..RedisSettings::new(endpoint.host.clone(), endpoint.port)
     })
-}
-
-/// Which part of the management repository is for this gateway, and how much of it is read at once.
-pub(crate) fn repository_settings(settings: &Settings) -> zonegate_repository::Settings {
-    let sync = &settings.sync;
-    zonegate_repository::Settings {
-        environments: EnvironmentFilter {
-            organizations: settings.organizations.clone(),
-            environments: settings.environments.clone(),
-            environments_are_ids: !settings.legacy_environment_hrids,
-        },
-        tags: tags(settings),
-        bulk: Bulk {
-            events: sync.bulk_items as usize,
-            subscriptions: sync.subscription_bulk_items as usize,
-            keys: sync.api_key_bulk_items as usize,
-            key_subscriptions: sync.api_key_subscriptions_chunk_size as usize,
-        },
-        authorization: sync.authorization,
-        encryption_secret: settings.api.properties_encryption_secret.clone(),
-    }
-}
-
-/// Where the management repository is, and how to reach it; `None` for a gateway that never reads one.
-pub(crate) fn sql_settings(settings: &Settings) -> Result<Option<SqlSettings>, Unsupported> {
-    let jdbc = match &settings.management {
-        Some(Management::Jdbc(jdbc)) => jdbc,
-        Some(Management::Mongo(_)) => {
-            return Err(Unsupported::new("management.type", "MongoDB is not supported yet"));
-        }
-        None => return Ok(None),
-    };
-    let database = match &jdbc.url {
-        JdbcUrl::Postgresql { host, port, database, parameters } => Database::Postgresql {
-            host: host.clone(),
-            port: *port,
-            database: database.clone(),
-            parameters: parameters.clone(),
-        },
-        JdbcUrl::Mysql { host, port, database, parameters } => Database::Mysql {
-            host: host.clone(),
-            port: *port,
-            database: database.clone(),
-            parameters: parameters.clone(),
-        },
-        JdbcUrl::Sqlite { path } => Database::Sqlite { path: path.clone() },
-    };
-    let zone = jdbc.time_zone.as_deref().map(str::parse::<ColumnZone>).transpose();
-    Ok(Some(SqlSettings {
-        username: jdbc.username.clone(),
-        password: jdbc.password.clone(),
-        schema: jdbc.schema.clone(),
-        prefix: jdbc.table_prefix.clone(),
-        pool_size: jdbc.pool.max_size as usize,
-        zone: zone.map_err(|error| Unsupported::new("management.jdbc.timezone", error.to_string()))?,
-        timeouts: Timeouts {
-            connect: jdbc.pool.connection_timeout,
-            idle: jdbc.pool.idle_timeout.unwrap_or(NEVER),
-            lifetime: jdbc.pool.max_lifetime.unwrap_or(NEVER),
-            ..Timeouts::default()
-        },
-        ..SqlSettings::new(database)
-    }))
 }

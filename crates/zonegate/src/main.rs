@@ -5,6 +5,7 @@ mod clock;
 mod command;
 mod configuration;
 mod notes;
+mod repository;
 mod serving;
 mod sync_driver;
 mod tally;

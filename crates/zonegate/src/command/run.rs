@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &RunArguments) -> ExitCode {
     };
     let redaction = Redaction::new();
     for secret in configuration::secrets(&loaded.settings) {
-        redaction.learn(secret);
+        redaction.learn(&secret);
     }
     let levels = match settings.levels() {
         Ok(levels) => levels,
