@@ -41,7 +41,7 @@ type Digests = BTreeMap<String, (u64, String)>;
 async fn s1_c2_z7_all_twelve_kinds_are_the_same_from_every_repository_to_every_gateway() -> Result<(), Failure>
 {
     let mut columns: Vec<(Engine, Digests)> = Vec::new();
-    for engine in [Engine::Sqlite, Engine::Postgresql] {
+    for engine in Engine::ALL {
         let mut zone = Zone::with_redis("kinds", RedisOptions::default(), engine).await?;
         write_all_kinds(&zone.management.at(WRITTEN)).await?;
         start_pair(&mut zone).await?;

@@ -67,6 +67,7 @@ const PRODUCT: &[Rule] = &[
             "zonegate-policy",
             "zonegate-proxy",
             "zonegate-repository",
+            "zonegate-repository-mongodb",
             "zonegate-repository-sql",
             "zonegate-store-redis",
             "zonegate-sync",
