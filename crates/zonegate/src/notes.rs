@@ -43,7 +43,7 @@ pub(crate) fn log(note: Note) {
         }
         Note::Imported { full, changed } => info!(full, changed, "read the management repository"),
         Note::Audited { units: 0, changed: 0 } => {
-            debug!("audited the management repository: nothing differs")
+            debug!("audited the management repository: nothing differs");
         }
         Note::Audited { units, changed } => {
             info!(units, changed, "audited the management repository: what differed was read");
