@@ -1,3 +1,5 @@
+//! What the settings say, what is refused, and that no secret is shown.
+
 use super::*;
 
 fn uri(uri: &str) -> Result<Checked, SettingsError> {
