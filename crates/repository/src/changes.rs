@@ -57,8 +57,9 @@ impl<D: Database> Run<'_, D> {
         let limit = self.repository.settings.bulk.subscriptions;
         let mut cursor = Cursor::new(span, limit);
         loop {
-            let page = self.session.subscriptions_changed(cursor.slice(), self.selection.as_deref()).await?;
-            if !cursor.advance(&page) {
+            let mut page =
+                self.session.subscriptions_changed(cursor.slice(), self.selection.as_deref()).await?;
+            if !cursor.advance(&mut page) {
                 return Ok(());
             }
             let mut changed = page
@@ -132,8 +133,8 @@ impl<D: Database> Run<'_, D> {
     ) -> Result<(), ReadEnd> {
         let mut cursor = Cursor::new(span, self.repository.settings.bulk.keys);
         loop {
-            let page = self.session.keys_changed(cursor.slice(), self.selection.as_deref()).await?;
-            if !cursor.advance(&page) {
+            let mut page = self.session.keys_changed(cursor.slice(), self.selection.as_deref()).await?;
+            if !cursor.advance(&mut page) {
                 return Ok(());
             }
             let changed = page

@@ -1,5 +1,9 @@
 //! Going through a list in the order of time and id, page by page.
+//!
+//! A record that is rewritten meanwhile moves to the end and comes again. It is left out then, since whoever writes as fast
+//! as this reads would keep it from ending; what it says now is in the next window.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::port::{AccessPoint, Head, Key, License, Position, Slice, Subscription};
@@ -10,6 +14,7 @@ pub(crate) struct Cursor<T> {
     after: Position<T>,
     before: T,
     limit: usize,
+    came: HashSet<Arc<str>>,
 }
 
 /// A record of such a list.
@@ -21,7 +26,12 @@ pub(crate) trait Placed<T> {
 impl<T: Clone> Cursor<T> {
     /// Before the first record from a time on.
     pub(crate) fn new((from, before): &(T, T), limit: usize) -> Self {
-        Self { after: Position { time: from.clone(), id: "".into() }, before: before.clone(), limit }
+        Self {
+            after: Position { time: from.clone(), id: "".into() },
+            before: before.clone(),
+            limit,
+            came: HashSet::new(),
+        }
     }
 
     /// The next page.
@@ -29,15 +39,12 @@ impl<T: Clone> Cursor<T> {
         Slice { after: &self.after, before: &self.before, limit: self.limit }
     }
 
-    /// Goes on after a page; `false` at the end.
-    pub(crate) fn advance(&mut self, page: &[impl Placed<T>]) -> bool {
-        match page.iter().rev().find_map(Placed::position) {
-            Some(last) => {
-                self.after = last;
-                true
-            }
-            None => false,
-        }
+    /// Goes on after a page, and leaves in it what did not come before; `false` at the end.
+    pub(crate) fn advance(&mut self, page: &mut Vec<impl Placed<T>>) -> bool {
+        let Some(last) = page.iter().rev().find_map(Placed::position) else { return false };
+        self.after = last;
+        page.retain(|record| record.position().is_some_and(|position| self.came.insert(position.id)));
+        true
     }
 }
 
@@ -68,5 +75,24 @@ impl<T: Clone> Placed<T> for License<T> {
 impl<T: Clone> Placed<T> for AccessPoint<T> {
     fn position(&self) -> Option<Position<T>> {
         Some(Position { time: self.updated.clone(), id: Arc::clone(&self.record.id) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zonegate_payload::record::EventType;
+
+    #[test]
+    fn what_is_rewritten_comes_once_and_hides_nothing_that_comes_after_it() {
+        let head = |id: &str, updated| Head { id: id.into(), kind: EventType::StartApi, updated, bytes: 0 };
+        let mut cursor = Cursor::new(&(0, 100), 1);
+        for (page, left) in [(head("a", 1), 1), (head("a", 2), 0), (head("b", 3), 1), (head("a", 4), 0)] {
+            let position = Position { time: page.updated, id: Arc::clone(&page.id) };
+            let mut page = vec![page];
+            assert!(cursor.advance(&mut page));
+            assert_eq!((page.len(), cursor.slice().after), (left, &position));
+        }
+        assert!(!cursor.advance(&mut Vec::<Head<i32>>::new()));
     }
 }

@@ -77,7 +77,7 @@ impl<D: Database> Run<'_, D> {
         let mut cursor = Cursor::new(span, self.repository.settings.bulk.events);
         loop {
             let mut page = self.session.event_page(kinds, cursor.slice(), self.selection.as_deref()).await?;
-            if !cursor.advance(&page) {
+            if !cursor.advance(&mut page) {
                 return Ok(());
             }
             page.retain(|head| !seen(window, &stamp("event", &head.id, self.session.millis(&head.updated))));

@@ -112,8 +112,8 @@ impl<D: Database> Run<'_, D> {
         let (mut fresh, mut refused) = (Members::default(), Vec::new());
         loop {
             let (kinds, selection) = ([EventType::DeployApiProduct], self.selection.as_deref());
-            let page = self.session.event_page(&kinds, cursor.slice(), selection).await?;
-            if !cursor.advance(&page) {
+            let mut page = self.session.event_page(&kinds, cursor.slice(), selection).await?;
+            if !cursor.advance(&mut page) {
                 break;
             }
             for portion in portions(page) {

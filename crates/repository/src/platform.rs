@@ -35,8 +35,8 @@ impl<D: Database> Run<'_, D> {
     ) -> Result<(), ReadEnd> {
         let mut cursor = Cursor::new(span, PAGE);
         loop {
-            let page = self.session.licenses(cursor.slice(), self.selection.as_deref()).await?;
-            if !cursor.advance(&page) {
+            let mut page = self.session.licenses(cursor.slice(), self.selection.as_deref()).await?;
+            if !cursor.advance(&mut page) {
                 return Ok(());
             }
             let mut changes = Vec::with_capacity(page.len());
@@ -62,8 +62,8 @@ impl<D: Database> Run<'_, D> {
     ) -> Result<(), ReadEnd> {
         let mut cursor = Cursor::new(span, PAGE);
         loop {
-            let page = self.session.access_points(cursor.slice(), self.selection.as_deref()).await?;
-            if !cursor.advance(&page) {
+            let mut page = self.session.access_points(cursor.slice(), self.selection.as_deref()).await?;
+            if !cursor.advance(&mut page) {
                 return Ok(());
             }
             let mut changes = Vec::with_capacity(page.len());
