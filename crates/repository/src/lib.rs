@@ -10,11 +10,17 @@
 //! that a later audit finds no difference that is none. Validity periods of subscriptions and keys are for the
 //! request. Facts: `management-repository.md`.
 //!
-//! **Memory** (L2). At once there are: one page of heads, licences, access points, subscriptions or keys ([`Bulk`]); the
-//! payloads of one portion of events, 8 MiB in all unless one event alone has more (at most
-//! [`zonegate_payload::convert::MAX_PAYLOAD`], the rest is not even fetched); and the subscriptions and keys of the APIs
-//! of that portion, 20,000 subscriptions in all unless one API alone has more. The largest API is thus what counts, and
-//! it must be in memory whole, since it goes out whole. Between reads, the plans of each API are kept.
+//! **Memory** (L2). At once there are
+//! - one page of heads, licences, access points, subscriptions or keys ([`Bulk`]), and of changed subscriptions or keys
+//!   also what they are linked to;
+//! - the payloads of one portion of events: 8 MiB in all unless one event alone has more. What is longer than
+//!   [`zonegate_payload::convert::MAX_PAYLOAD`] is not fetched;
+//! - the subscriptions and keys of the APIs of that portion: 20,000 subscriptions in all unless one API alone has more.
+//!   The largest API is thus what counts: it is in memory whole, since it goes out whole;
+//! - of an index, one page;
+//! - the ids that a list has had so far, about 60 bytes each.
+//!
+//! Between reads the ids of the served plans of each API are kept, and of the APIs of each product.
 
 mod changes;
 mod cursor;
