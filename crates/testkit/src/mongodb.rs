@@ -64,6 +64,8 @@ pub struct MongoOptions {
     pub standalone: bool,
     /// Its users. With any, nobody else may do anything.
     pub users: Vec<MongoUser>,
+    /// Whether commands can be made to fail (`configureFailPoint`, as MongoDB has it for tests).
+    pub fail_points: bool,
 }
 
 /// A server of our own; ended when dropped.
@@ -89,8 +91,7 @@ impl MongoServer {
         let folder = RunFolder::create("mongodb")?;
         // Users are made by whoever comes first, so that a first run is without.
         let users = !options.users.is_empty();
-        let process =
-            ServerProcess::start(launch(&kit, folder.path(), port.number(), options.standalone, false))?;
+        let process = ServerProcess::start(launch(&kit, folder.path(), port.number(), &options, false))?;
         let mut server = Self { process, kit, options, port, folder };
         server.wait_ready()?;
         if users {
@@ -152,8 +153,7 @@ impl MongoServer {
     pub fn start_again(&mut self) -> Result<(), MongoError> {
         self.process.kill()?;
         let users = !self.options.users.is_empty();
-        let launch =
-            launch(&self.kit, self.folder.path(), self.port.number(), self.options.standalone, users);
+        let launch = launch(&self.kit, self.folder.path(), self.port.number(), &self.options, users);
         self.process = ServerProcess::start(launch)?;
         self.wait_ready()
     }
@@ -197,7 +197,7 @@ impl MongoServer {
     }
 }
 
-fn launch(kit: &PythonKit, folder: &Path, port: u16, standalone: bool, users: bool) -> Launch {
+fn launch(kit: &PythonKit, folder: &Path, port: u16, options: &MongoOptions, users: bool) -> Launch {
     let mut launch = Launch::new("SecantusDB", &kit.python, &folder.join("secantus.log"));
     let data = folder.join("data").to_string_lossy().into_owned();
     // An empty file, so that none in the user's home counts.
@@ -208,7 +208,8 @@ fn launch(kit: &PythonKit, folder: &Path, port: u16, standalone: bool, users: bo
         .to_vec();
     launch.args.extend(["--config".to_owned(), config.to_string_lossy().into_owned()]);
     launch.args.extend(["--port".to_owned(), port.to_string(), "--storage-path".to_owned(), data]);
-    launch.args.extend(standalone.then(|| "--standalone".to_owned()));
+    launch.args.extend(options.standalone.then(|| "--standalone".to_owned()));
+    launch.args.extend(options.fail_points.then(|| "--enable-test-commands".to_owned()));
     launch.args.extend(users.then(|| "--auth".to_owned()));
     launch.env = kit.env();
     launch.folder = Some(folder.to_owned());
@@ -242,7 +243,8 @@ mod tests {
             source: "gravitee".to_owned(),
             roles: vec![("read".to_owned(), "gravitee".to_owned())],
         };
-        let options = MongoOptions { standalone: true, users: vec![reader.clone()] };
+        let options =
+            MongoOptions { standalone: true, users: vec![reader.clone()], ..MongoOptions::default() };
         let server = MongoServer::start(options).unwrap();
         assert!(server.script("print(c.gravitee.t.find_one())").is_err());
         let with =

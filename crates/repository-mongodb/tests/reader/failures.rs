@@ -67,7 +67,7 @@ async fn logins_count_and_an_error_says_what_is_wrong_with_them() {
     let reading = user("reading", "gravitee", &[("read", "gravitee")]);
     let nothing = user("nothing", "gravitee", &[("read", "other")]);
     let users = vec![root.clone(), reading.clone(), nothing.clone()];
-    let server = MongoServer::start(MongoOptions { standalone: false, users }).unwrap();
+    let server = MongoServer::start(MongoOptions { users, ..MongoOptions::default() }).unwrap();
     let writer = ManagementWriter::connect(&server.uri_of(&root, "gravitee")).await.unwrap();
     writer.create_schema().await.unwrap();
     api_with_key(&writer, "api").await;

@@ -24,8 +24,10 @@ mod state;
 mod transitions;
 
 mod documents;
+mod fail_points;
 mod failures;
 mod golden;
+mod moments;
 mod paging;
 mod watching;
 mod windows;

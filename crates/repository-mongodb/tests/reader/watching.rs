@@ -109,7 +109,7 @@ async fn a_user_who_may_not_watch_is_not_told_and_that_is_no_error() {
         source: "gravitee".to_owned(),
         roles: vec![("read".to_owned(), "other".to_owned())],
     };
-    let options = MongoOptions { standalone: false, users: vec![user.clone()] };
+    let options = MongoOptions { users: vec![user.clone()], ..MongoOptions::default() };
     let server = MongoServer::start(options).unwrap();
     let settings = MongoSettings::new(MongoPlace::Uri(server.uri_of(&user, "gravitee").into()));
     let reader = Reader::new(MongoDatabase::new(settings).unwrap(), Settings::default()).unwrap();

@@ -20,7 +20,7 @@ pub(crate) type Reader = MongoRepository;
 fn shared(server: &Mutex<Weak<MongoServer>>, standalone: bool) -> Arc<MongoServer> {
     let mut shared = server.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
-        let options = MongoOptions { standalone, users: Vec::new() };
+        let options = MongoOptions { standalone, ..MongoOptions::default() };
         let server = Arc::new(MongoServer::start(options).unwrap());
         *shared = Arc::downgrade(&server);
         server
