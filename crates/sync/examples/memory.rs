@@ -1,6 +1,7 @@
 //! What the sync core costs for each subscription with its key: bytes, and time on the ways that rows take.
 //!
-//! `memory [PAIRS] [APIS] [APPLICATIONS]`; a release build. The bytes are those of the process, so they count what the
+//! `memory [PAIRS] [APIS] [APPLICATIONS] [SCATTERED]`; a release build. Each API comes whole, as a repository tells of it,
+//! or with a fourth argument of 1 in no order, as a store that is read key by key. The bytes are those of the process, so they count what the
 //! allocator wastes, less those of the same number of APIs alone.
 #![expect(clippy::print_stdout, reason = "a command-line tool for developers")]
 
@@ -10,6 +11,10 @@ use zonegate_model::{Kind, Moment, NodeId, RecordedAt, Row, RowKey};
 use zonegate_sync::port::{Change, Indexed, Stamp, StampedChange};
 use zonegate_sync::{Command, Input, Machine, Mode, RepositoryReply, RepositoryRequest, Settings};
 
+/// The gateway's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const WALL: i64 = 1_767_000_000_000;
 /// Subscriptions that come in one part of an answer.
 const PART: usize = 100;
@@ -18,23 +23,31 @@ fn main() {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<usize>());
     let mut next = |default| arguments.next().and_then(Result::ok).unwrap_or(default);
     let (pairs, apis, applications) = (next(1_000_000), next(1_000), next(20_000));
-    let world = World { apis, applications };
+    let scattered = next(0) == 1;
+    let world = World { pairs, apis, applications };
 
     let empty = resident();
     let mut gateway = Gateway::new();
-    gateway.read_all(&world);
+    let all = gateway.wait(|request| matches!(request, RepositoryRequest::ReadAll));
+    for api in 0..apis {
+        let change = Change::Scope { id: uuid(1, api).into(), rows: vec![api_row(api)] };
+        gateway.reply(all, RepositoryReply::Changes(vec![stamped(change)]));
+    }
     let with_apis = resident();
     let mut text = 0;
     for pair in 0..pairs {
         text += world.subscription(pair).size() + world.key(pair).size() - 2 * 64;
     }
     let mut taken = Duration::ZERO;
-    for part in 0..pairs.div_ceil(PART) {
-        let changes = (part * PART..pairs.min((part + 1) * PART)).map(|pair| world.change(pair)).collect();
+    for part in 0..world.parts(scattered) {
+        let changes = world.part(part, scattered);
         let begun = cpu();
-        gateway.window(changes);
+        gateway.reply(all, RepositoryReply::Changes(changes));
         taken += cpu().saturating_sub(begun);
     }
+    let loaded = resident();
+    gateway.reply(all, RepositoryReply::Done(Ok(())));
+    gateway.tidy();
     let full = resident();
     println!("{pairs} subscriptions with keys of {apis} APIs and {applications} applications");
     println!("  text, with ids             {:>6} bytes a pair", text / pairs.max(1));
@@ -43,12 +56,16 @@ fn main() {
         "  the core                   {:>6} bytes a pair",
         full.saturating_sub(with_apis) / pairs.max(1)
     );
+    println!(
+        "    before it is tidied      {:>6} bytes a pair",
+        loaded.saturating_sub(with_apis) / pairs.max(1)
+    );
     let each = |time: Duration, count: usize| time.as_nanos() / count.max(1) as u128;
     println!("  a new row is applied in    {:>6} ns", each(taken, 2 * pairs));
 
     let mut taken = Duration::ZERO;
-    for part in 0..pairs.div_ceil(PART) {
-        let changes = (part * PART..pairs.min((part + 1) * PART)).map(|pair| world.change(pair)).collect();
+    for part in 0..world.parts(scattered) {
+        let changes = world.part(part, scattered);
         let begun = cpu();
         gateway.window(changes);
         taken += cpu().saturating_sub(begun);
@@ -85,6 +102,7 @@ fn resident() -> usize {
 
 #[derive(Clone, Copy)]
 struct World {
+    pairs: usize,
     apis: usize,
     applications: usize,
 }
@@ -110,8 +128,7 @@ fn uuid(what: u64, number: usize) -> String {
 
 impl World {
     fn api(&self, pair: usize) -> String {
-        // Neighbours in time are not neighbours in place.
-        uuid(1, pair.wrapping_mul(7919) % self.apis)
+        uuid(1, pair % self.apis)
     }
 
     fn application(&self, pair: usize) -> usize {
@@ -148,9 +165,24 @@ impl World {
         Row::deployed(RowKey::scoped(Kind::ApiKey, api, id), text).recorded(RecordedAt(Self::at(pair) + 23))
     }
 
-    fn change(&self, pair: usize) -> StampedChange {
-        stamped(Change::Rows(vec![self.subscription(pair), self.key(pair)]))
+    fn parts(&self, scattered: bool) -> usize {
+        if scattered { self.pairs.div_ceil(PART) } else { self.apis }
     }
+
+    /// A part of what is read: an API with all that belongs to it, or some pairs of any.
+    fn part(&self, part: usize, scattered: bool) -> Vec<StampedChange> {
+        let pair = |pair| [self.subscription(pair), self.key(pair)];
+        if scattered {
+            let pairs = part * PART..self.pairs.min((part + 1) * PART);
+            return pairs.map(|number| stamped(Change::Rows(pair(number).to_vec()))).collect();
+        }
+        let rows = std::iter::once(api_row(part)).chain((part..self.pairs).step_by(self.apis).flat_map(pair));
+        vec![stamped(Change::Scope { id: uuid(1, part).into(), rows: rows.collect() })]
+    }
+}
+
+fn api_row(api: usize) -> Row {
+    Row::deployed(RowKey::new(Kind::Api, uuid(1, api)), r#"{"definition":{}}"#)
 }
 
 fn stamped(change: Change) -> StampedChange {
@@ -203,17 +235,12 @@ impl Gateway {
         }
     }
 
-    fn read_all(&mut self, world: &World) {
-        let call = self.wait(|request| matches!(request, RepositoryRequest::ReadAll));
-        for api in 0..world.apis {
-            let id = uuid(1, api);
-            let row = Row::deployed(RowKey::new(Kind::Api, id.as_str()), r#"{"definition":{}}"#);
-            self.reply(
-                call,
-                RepositoryReply::Changes(vec![stamped(Change::Scope { id: id.into(), rows: vec![row] })]),
-            );
+    /// Inputs enough for the core to tidy up after a whole read, which it does a little at each.
+    fn tidy(&mut self) {
+        for _ in 0..20_000 {
+            self.machine.handle(self.now, Input::Tick);
         }
-        self.reply(call, RepositoryReply::Done(Ok(())));
+        self.drain();
     }
 
     fn window(&mut self, changes: Vec<StampedChange>) {

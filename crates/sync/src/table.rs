@@ -10,6 +10,7 @@ mod ids;
 mod packed;
 mod skeletons;
 mod texts;
+mod tidying;
 mod unit;
 mod unwritten;
 mod values;
@@ -22,6 +23,7 @@ use zonegate_model::{Digest, Digests, Kind, Payload, RecordedAt, Row, RowKey, Ro
 use ids::Id;
 use packed::PackedRow;
 use texts::Texts;
+use tidying::Tidying;
 use unit::{Entry, Unit};
 
 /// A state: active rows by key, and their digests.
@@ -36,6 +38,7 @@ pub(crate) struct RowTable {
     unwritten: u64,
     /// No unit before this one has such rows.
     unwritten_from: Option<Arc<str>>,
+    tidying: Option<Tidying>,
     buffers: Buffers,
 }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use super::values::Seen;
+use super::values::{Seen, place};
 
 /// Longer texts are kept as they are.
 const MOST_TEXT: usize = 64 * 1024;
@@ -18,6 +18,8 @@ const MOST_TEXT: usize = 64 * 1024;
 const MOST_HOLES: usize = 96;
 /// Longer skeletons are not kept.
 const MOST_SKELETON: usize = 4 * 1024;
+/// Uses after which a skeleton's usual forms are settled.
+const SETTLED: u32 = 1_000;
 /// Most skeletons.
 const MOST_SKELETONS: usize = 8_192;
 
@@ -44,6 +46,14 @@ impl Hole {
             _ => None,
         }
     }
+}
+
+/// A part of a skeleton.
+pub(super) enum Step<'a> {
+    /// Text that stands as it is.
+    Piece(&'a [u8]),
+    /// Something else stands there.
+    Hole(Hole),
 }
 
 /// A text cut open. Kept between uses for its buffers.
@@ -122,8 +132,11 @@ fn end_of_string(text: &[u8], at: usize) -> Option<usize> {
 #[derive(Default)]
 struct Skeleton {
     bytes: Box<[u8]>,
-    /// Values in it, without numbers.
-    values: usize,
+    /// What stood in the place of each of its values, without numbers, when it was first kept.
+    usual: Vec<Box<[u8]>>,
+    /// How the values of most rows are stored, as [`super::texts`] writes it; not known at first.
+    usual_forms: Option<Box<[u8]>>,
+    last_forms: Vec<u8>,
     uses: u32,
 }
 
@@ -139,13 +152,15 @@ pub(super) struct Skeletons {
 
 impl Skeletons {
     /// The number of a skeleton for one more use, if it is kept. One that was seen before is kept from now on.
-    pub(super) fn use_skeleton(&mut self, cut: &Cut) -> Option<u32> {
+    pub(super) fn use_skeleton(&mut self, cut: &Cut, text: &[u8]) -> Option<u32> {
         let bytes = cut.skeleton.as_slice();
         let hash = self.hasher.hash_one(bytes);
         let known = self.by_bytes.find(hash, |slot| *self.slots[*slot as usize].bytes == *bytes).copied();
         let number = match known {
             Some(number) => number,
-            None if self.by_bytes.len() < MOST_SKELETONS && self.seen.before(hash) => self.keep(cut, hash),
+            None if self.by_bytes.len() < MOST_SKELETONS && self.seen.before(hash) => {
+                self.keep(cut, text, hash)
+            }
             None => return None,
         };
         let uses = &mut self.slots[number as usize].uses;
@@ -153,19 +168,42 @@ impl Skeletons {
         Some(number)
     }
 
-    fn keep(&mut self, cut: &Cut, hash: u64) -> u32 {
-        let values = cut.holes.iter().filter(|(hole, _)| *hole == Hole::Value).count();
-        let skeleton = Skeleton { bytes: cut.skeleton.as_slice().into(), values, uses: 0 };
-        let number = if let Some(number) = self.free.pop() {
-            self.slots[number as usize] = skeleton;
-            number
-        } else {
-            self.slots.push(skeleton);
-            (self.slots.len() - 1) as u32
-        };
+    fn keep(&mut self, cut: &Cut, text: &[u8], hash: u64) -> u32 {
+        let values = cut.holes.iter().filter(|(hole, _)| *hole == Hole::Value);
+        let usual = values.map(|(_, range)| text[range.clone()].into()).collect();
+        let bytes = cut.skeleton.as_slice().into();
+        let number = place(&mut self.slots, &mut self.free, Skeleton { bytes, usual, ..Skeleton::default() });
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.by_bytes.insert_unique(hash, number, |slot| hasher.hash_one(&*slots[*slot as usize].bytes));
         number
+    }
+
+    /// What usually stands in the place of a value.
+    pub(super) fn usual(&self, number: u32, value: usize) -> &[u8] {
+        self.slots.get(number as usize).and_then(|slot| slot.usual.get(value)).map_or(&[], |text| text)
+    }
+
+    /// How the values of most rows are stored.
+    pub(super) fn usual_forms(&self, number: u32) -> &[u8] {
+        let slot = self.slots.get(number as usize);
+        slot.and_then(|slot| slot.usual_forms.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether these are the usual forms. They are settled, for as long as the skeleton is kept, when it was used often
+    /// and two texts in a row had the same.
+    pub(super) fn are_usual(&mut self, number: u32, forms: &[u8]) -> bool {
+        let Some(slot) = self.slots.get_mut(number as usize) else { return false };
+        if let Some(usual) = &slot.usual_forms {
+            return **usual == *forms;
+        }
+        if slot.uses >= SETTLED && slot.last_forms == forms {
+            slot.usual_forms = Some(forms.into());
+            slot.last_forms = Vec::new();
+            return true;
+        }
+        slot.last_forms.clear();
+        slot.last_forms.extend_from_slice(forms);
+        false
     }
 
     /// One use less.
@@ -187,27 +225,21 @@ impl Skeletons {
 
     /// How many values, without numbers, a skeleton has.
     pub(super) fn values(&self, number: u32) -> usize {
-        self.slots.get(number as usize).map_or(0, |slot| slot.values)
+        self.slots.get(number as usize).map_or(0, |slot| slot.usual.len())
     }
 
-    /// Walks a skeleton: `piece` gets what stands as it is, `hole` is called for each hole.
-    pub(super) fn walk<S>(
-        &self,
-        number: u32,
-        state: &mut S,
-        mut piece: impl FnMut(&mut S, &[u8]),
-        mut hole: impl FnMut(&mut S, Hole),
-    ) {
+    /// Walks a skeleton.
+    pub(super) fn walk(&self, number: u32, mut step: impl FnMut(Step<'_>)) {
         let Some(slot) = self.slots.get(number as usize) else { return };
         let mut rest: &[u8] = &slot.bytes;
         while let Some(at) = rest.iter().position(|byte| *byte >= Hole::Scope as u8) {
-            piece(state, &rest[..at]);
-            if let Some(kind) = Hole::of(rest[at]) {
-                hole(state, kind);
+            step(Step::Piece(&rest[..at]));
+            if let Some(hole) = Hole::of(rest[at]) {
+                step(Step::Hole(hole));
             }
             rest = &rest[at + 1..];
         }
-        piece(state, rest);
+        step(Step::Piece(rest));
     }
 
     /// Skeletons that are kept.

@@ -1,14 +1,36 @@
 //! Payloads of scoped rows in few bytes, and back. Lossless for every text.
 //!
 //! Millions of subscriptions and keys differ in ids, keys and times only. A packed text is the number of its skeleton,
-//! two bits for each value that say how it is stored, and the values; or 0 and the text as it is.
+//! two bits for each value that say how it is stored, and the values; or 0 and the text as it is. Where the two bits are the
+//! skeleton's usual ones, the number says so and they are left out.
 
 use super::ids::{Form, Id, read_number, write_number};
-use super::skeletons::{Cut, Hole, Skeletons};
+use super::skeletons::{Cut, Hole, Skeletons, Step};
 use super::values::Values;
 
-/// A value that is kept among [`Values`], as two bits; the others are those of [`Form`].
-const KEPT: u8 = 3;
+/// How a value is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// 16 bytes.
+    Uuid = 0,
+    /// A number of [`Values`].
+    Kept = 1,
+    /// Not at all: it is the skeleton's usual one.
+    Usual = 2,
+    /// Its form as a byte, then as [`Id`] writes it.
+    Other = 3,
+}
+
+impl Stored {
+    fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::Uuid,
+            1 => Self::Kept,
+            2 => Self::Usual,
+            _ => Self::Other,
+        }
+    }
+}
 
 /// What packed texts refer to.
 #[derive(Default)]
@@ -16,99 +38,111 @@ pub(super) struct Texts {
     skeletons: Skeletons,
     values: Values,
     cut: Cut,
+    /// Buffers of the text being packed.
+    forms: Vec<u8>,
+    packed: Vec<u8>,
 }
 
 impl Texts {
     /// Appends a packed text.
     pub(super) fn pack(&mut self, text: &[u8], id: &[u8], scope: &[u8], out: &mut Vec<u8>) {
         let worth_it = self.cut.open(text, id, scope);
-        let Some(number) = worth_it.then(|| self.skeletons.use_skeleton(&self.cut)).flatten() else {
+        let Some(number) = worth_it.then(|| self.skeletons.use_skeleton(&self.cut, text)).flatten() else {
             out.push(0);
             out.extend_from_slice(text);
             return;
         };
-        write_number(out, u64::from(number) + 1);
-        let forms = out.len();
-        out.resize(forms + self.skeletons.values(number).div_ceil(4), 0);
+        self.forms.clear();
+        self.forms.resize(self.skeletons.values(number).div_ceil(4), 0);
+        self.packed.clear();
         let mut place = 0;
         let mut last = 0;
         for (hole, range) in &self.cut.holes {
             let content = &text[range.clone()];
             if *hole == Hole::Number {
                 let number = decimal(content);
-                write_number(out, difference(last, number));
+                write_number(&mut self.packed, difference(last, number));
                 last = number;
                 continue;
             }
-            let bits = if let Some(kept) = self.values.use_value(content) {
-                write_number(out, u64::from(kept));
-                KEPT
+            let stored = if content == self.skeletons.usual(number, place) {
+                Stored::Usual
+            } else if let Some(kept) = self.values.use_value(content) {
+                write_number(&mut self.packed, u64::from(kept));
+                Stored::Kept
             } else {
                 let value = Id::of(content);
-                value.write(out);
-                value.form() as u8
+                let is_uuid = value.form() == Form::Uuid;
+                if !is_uuid {
+                    self.packed.push(value.form() as u8);
+                }
+                value.write(&mut self.packed);
+                if is_uuid { Stored::Uuid } else { Stored::Other }
             };
-            out[forms + place / 4] |= bits << (place % 4 * 2);
+            self.forms[place / 4] |= (stored as u8) << (place % 4 * 2);
             place += 1;
         }
+        let usual = self.skeletons.are_usual(number, &self.forms);
+        write_number(out, u64::from(number) * 2 + 1 + u64::from(usual));
+        if !usual {
+            out.extend_from_slice(&self.forms);
+        }
+        out.extend_from_slice(&self.packed);
+    }
+
+    /// Begins to read a packed text: the number of its skeleton, and its values. `None` if it is kept as it is.
+    fn open<'a>(&'a self, bytes: &mut &'a [u8]) -> Option<(u32, Reading<'a>)> {
+        let head = read_number(bytes).checked_sub(1)?;
+        let number = (head / 2) as u32;
+        let forms = if head % 2 == 1 {
+            self.skeletons.usual_forms(number)
+        } else {
+            let (forms, rest) = bytes.split_at(self.skeletons.values(number).div_ceil(4).min(bytes.len()));
+            *bytes = rest;
+            forms
+        };
+        Some((number, Reading { forms, bytes, place: 0, last: 0 }))
     }
 
     /// Appends the text.
     pub(super) fn unpack(&self, packed: &[u8], id: &[u8], scope: &[u8], out: &mut Vec<u8>) {
         let mut bytes = packed;
-        let Some(number) = read_number(&mut bytes).checked_sub(1) else {
+        let Some((number, mut reading)) = self.open(&mut bytes) else {
             out.extend_from_slice(bytes);
             return;
         };
-        let number = number as u32;
-        let mut reading = Reading::new(bytes, self.skeletons.values(number), out);
-        self.skeletons.walk(
-            number,
-            &mut reading,
-            |reading, piece| reading.out.extend_from_slice(piece),
-            |reading, hole| match hole {
-                Hole::OwnId => reading.out.extend_from_slice(id),
-                Hole::Scope => reading.out.extend_from_slice(scope),
-                Hole::Number => {
-                    let number = reading.number();
-                    write_decimal(reading.out, number);
-                }
-                Hole::Value => match reading.form() {
-                    KEPT => {
-                        let kept = read_number(&mut reading.bytes) as u32;
-                        reading.out.extend_from_slice(self.values.text(kept));
-                    }
-                    form => Id::read(Form::from_bits(form), &mut reading.bytes).render(reading.out),
-                },
+        self.skeletons.walk(number, |step| match step {
+            Step::Piece(piece) => out.extend_from_slice(piece),
+            Step::Hole(Hole::OwnId) => out.extend_from_slice(id),
+            Step::Hole(Hole::Scope) => out.extend_from_slice(scope),
+            Step::Hole(Hole::Number) => write_decimal(out, reading.number()),
+            Step::Hole(Hole::Value) => match reading.value() {
+                Value::Usual(place) => out.extend_from_slice(self.skeletons.usual(number, place)),
+                Value::Kept(kept) => self.values.get(kept).render(out),
+                Value::Here(value) => value.render(out),
             },
-        );
+        });
     }
 
     /// A packed text goes: what it refers to has one use less.
     pub(super) fn release(&mut self, packed: &[u8]) {
         let mut bytes = packed;
-        let Some(number) = read_number(&mut bytes).checked_sub(1) else { return };
-        let number = number as u32;
-        let mut nothing = Vec::new();
-        let mut reading = Reading::new(bytes, self.skeletons.values(number), &mut nothing);
-        let values = &mut self.values;
-        self.skeletons.walk(
-            number,
-            &mut reading,
-            |_, _| {},
-            |reading, hole| match hole {
-                Hole::OwnId | Hole::Scope => {}
-                Hole::Number => {
-                    reading.number();
+        let Some((number, mut reading)) = self.open(&mut bytes) else { return };
+        let mut kept = Vec::new();
+        self.skeletons.walk(number, |step| match step {
+            Step::Hole(Hole::Number) => {
+                reading.number();
+            }
+            Step::Hole(Hole::Value) => {
+                if let Value::Kept(value) = reading.value() {
+                    kept.push(value);
                 }
-                Hole::Value => match reading.form() {
-                    KEPT => values.release(read_number(&mut reading.bytes) as u32),
-                    form => {
-                        Id::read(Form::from_bits(form), &mut reading.bytes);
-                    }
-                },
-            },
-        );
+            }
+            Step::Piece(_) | Step::Hole(Hole::OwnId | Hole::Scope) => {}
+        });
+        for value in kept {
+            self.values.release(value);
+        }
         self.skeletons.release(number);
     }
 
@@ -125,19 +159,29 @@ struct Reading<'a> {
     bytes: &'a [u8],
     place: usize,
     last: u64,
-    out: &'a mut Vec<u8>,
+}
+
+/// A value that was read.
+enum Value<'a> {
+    Usual(usize),
+    Kept(u32),
+    Here(Id<'a>),
 }
 
 impl<'a> Reading<'a> {
-    fn new(bytes: &'a [u8], values: usize, out: &'a mut Vec<u8>) -> Self {
-        let (forms, bytes) = bytes.split_at(values.div_ceil(4).min(bytes.len()));
-        Self { forms, bytes, place: 0, last: 0, out }
-    }
-
-    fn form(&mut self) -> u8 {
-        let bits = self.forms.get(self.place / 4).map_or(0, |byte| byte >> (self.place % 4 * 2) & 3);
+    fn value(&mut self) -> Value<'a> {
+        let place = self.place;
         self.place += 1;
-        bits
+        let bits = self.forms.get(place / 4).map_or(0, |byte| byte >> (place % 4 * 2));
+        match Stored::from_bits(bits) {
+            Stored::Usual => Value::Usual(place),
+            Stored::Kept => Value::Kept(read_number(&mut self.bytes) as u32),
+            Stored::Uuid => Value::Here(Id::read(Form::Uuid, &mut self.bytes)),
+            Stored::Other => {
+                let form = self.bytes.split_off_first().copied().unwrap_or_default();
+                Value::Here(Id::read(Form::from_bits(form), &mut self.bytes))
+            }
+        }
     }
 
     fn number(&mut self) -> u64 {
@@ -276,7 +320,29 @@ mod tests {
         }
         let (packed, _) =
             there_and_back(&mut texts, &text("0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"), "me", "the-api");
-        assert!(packed.len() <= 19, "{} bytes", packed.len());
+        assert!(packed.len() <= 18, "{} bytes", packed.len());
+    }
+
+    #[test]
+    fn texts_come_back_from_before_and_after_the_forms_of_their_skeleton_are_settled() {
+        let mut texts = Texts::default();
+        let text = |number: usize| match number % 7 {
+            0 => format!(r#"{{"key":"0a1b2c3d-4e5f-6071-8293-a4b5c6d7{number:04x}","n":{number}}}"#),
+            1 => format!(r#"{{"key":"of another form {number}","n":{number}}}"#),
+            _ => format!(r#"{{"key":"common","n":{number}}}"#),
+        };
+        let packed: Vec<Vec<u8>> =
+            (0..3_000).map(|number| there_and_back(&mut texts, &text(number), "me", "the-api").0).collect();
+        assert!(packed.iter().any(|packed| packed[0] == 2) && packed.iter().any(|packed| packed[0] == 1));
+        for (number, packed) in packed.iter().enumerate() {
+            let mut unpacked = Vec::new();
+            texts.unpack(packed, b"me", b"the-api", &mut unpacked);
+            assert_eq!(String::from_utf8(unpacked).unwrap(), text(number));
+        }
+        for packed in &packed {
+            texts.release(packed);
+        }
+        assert_eq!(texts.kept(), (0, 0));
     }
 
     #[test]

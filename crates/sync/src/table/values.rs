@@ -2,31 +2,38 @@
 //!
 //! Only what was seen twice is kept: most values of a row (its key, its subscription) are never seen again.
 
+use std::hash::BuildHasher;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
+
+use super::ids::Id;
 
 /// Shorter texts are not worth an entry, longer ones do not repeat.
 const WORTH_KEEPING: std::ops::RangeInclusive<usize> = 4..=128;
 /// Most bits of the memory of what was seen once: 1 MiB.
 const MOST_SEEN_BITS: usize = 8 << 20;
 
-/// Values by number.
+/// Values by number: about 28 bytes for one that is a UUID.
 #[derive(Default)]
 pub(super) struct Values {
-    slots: Vec<Slot>,
+    kept: Vec<Value>,
+    /// Rows that use the value of the same number, counted per use; 0 for a free number.
+    uses: Vec<u32>,
     free: Vec<u32>,
+    /// Values that are no UUIDs.
+    texts: Vec<Box<[u8]>>,
+    free_texts: Vec<u32>,
     by_text: HashTable<u32>,
     hasher: RandomState,
     seen: Seen,
 }
 
-/// A value; without rows that use it, a free place.
-#[derive(Default)]
-struct Slot {
-    text: Box<[u8]>,
-    /// Rows that use it, counted per use.
-    uses: u32,
+#[derive(Clone, Copy)]
+enum Value {
+    Uuid([u8; 16]),
+    /// The number of a text, in bytes so that a value needs no alignment.
+    Text([u8; 4]),
 }
 
 impl Values {
@@ -35,58 +42,96 @@ impl Values {
         if !WORTH_KEEPING.contains(&text.len()) {
             return None;
         }
-        let hash = self.hasher.hash_one(text);
-        let known = self.by_text.find(hash, |slot| *self.slots[*slot as usize].text == *text).copied();
+        let id = Id::of(text);
+        let hash = hash_of(&self.hasher, &id);
+        let known = self.by_text.find(hash, |number| self.get(*number) == id).copied();
         let number = match known {
             Some(number) => number,
-            None if self.seen.before(hash) => self.keep(text, hash),
+            None if self.seen.before(hash) => self.keep(&id, hash),
             None => return None,
         };
-        let uses = &mut self.slots[number as usize].uses;
+        let uses = &mut self.uses[number as usize];
         *uses = uses.saturating_add(1);
         Some(number)
     }
 
-    fn keep(&mut self, text: &[u8], hash: u64) -> u32 {
-        let slot = Slot { text: text.into(), uses: 0 };
-        let number = if let Some(number) = self.free.pop() {
-            self.slots[number as usize] = slot;
-            number
-        } else {
-            self.slots.push(slot);
-            (self.slots.len() - 1) as u32
+    fn keep(&mut self, id: &Id<'_>, hash: u64) -> u32 {
+        let value = match id {
+            Id::Uuid(bytes) => Value::Uuid(*bytes),
+            Id::Hex(_) | Id::Text(_) => {
+                let mut text = Vec::new();
+                id.render(&mut text);
+                Value::Text(place(&mut self.texts, &mut self.free_texts, text.into()).to_le_bytes())
+            }
         };
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        self.by_text.insert_unique(hash, number, |slot| hasher.hash_one(&*slots[*slot as usize].text));
+        let number = place(&mut self.kept, &mut self.free, value);
+        self.uses.resize(self.kept.len(), 0);
+        let Self { kept, texts, hasher, by_text, .. } = self;
+        by_text.insert_unique(hash, number, |number| {
+            hash_of(hasher, &kept.get(*number as usize).map_or(Id::Text(&[]), |value| value.id(texts)))
+        });
         number
     }
 
-    /// The text of a value in use.
-    pub(super) fn text(&self, number: u32) -> &[u8] {
-        self.slots.get(number as usize).map_or(&[], |slot| &slot.text)
+    /// A value in use.
+    pub(super) fn get(&self, number: u32) -> Id<'_> {
+        self.kept.get(number as usize).map_or(Id::Text(&[]), |value| value.id(&self.texts))
     }
 
     /// One use less. A count that reached its limit is not known any more and stays.
     pub(super) fn release(&mut self, number: u32) {
-        let Some(slot) = self.slots.get_mut(number as usize) else { return };
-        if slot.uses == u32::MAX {
+        let Some(uses) = self.uses.get_mut(number as usize).filter(|uses| !matches!(**uses, 0 | u32::MAX))
+        else {
+            return;
+        };
+        *uses -= 1;
+        if *uses > 0 {
             return;
         }
-        slot.uses = slot.uses.saturating_sub(1);
-        if slot.uses == 0 {
-            let hash = self.hasher.hash_one(&*slot.text);
-            slot.text = Box::default();
-            if let Ok(entry) = self.by_text.find_entry(hash, |other| *other == number) {
-                entry.remove();
-            }
-            self.free.push(number);
+        let hash = hash_of(&self.hasher, &self.get(number));
+        if let Ok(entry) = self.by_text.find_entry(hash, |other| *other == number) {
+            entry.remove();
         }
+        if let Value::Text(text) = self.kept[number as usize] {
+            let text = u32::from_le_bytes(text);
+            self.texts[text as usize] = Box::default();
+            self.free_texts.push(text);
+        }
+        self.free.push(number);
     }
 
     /// Values that are kept.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_text.len()
+    }
+}
+
+impl Value {
+    fn id<'a>(&self, texts: &'a [Box<[u8]>]) -> Id<'a> {
+        match self {
+            Self::Uuid(bytes) => Id::Uuid(*bytes),
+            Self::Text(text) => {
+                Id::of(texts.get(u32::from_le_bytes(*text) as usize).map_or(&[], |text| &**text))
+            }
+        }
+    }
+}
+
+/// Puts something into a free place, or a new one.
+pub(super) fn place<T>(places: &mut Vec<T>, free: &mut Vec<u32>, value: T) -> u32 {
+    if let Some(number) = free.pop() {
+        places[number as usize] = value;
+        return number;
+    }
+    places.push(value);
+    (places.len() - 1) as u32
+}
+
+fn hash_of(hasher: &RandomState, id: &Id<'_>) -> u64 {
+    match id {
+        Id::Uuid(bytes) | Id::Hex(bytes) => hasher.hash_one(bytes),
+        Id::Text(text) => hasher.hash_one(text),
     }
 }
 
@@ -129,7 +174,7 @@ mod tests {
         assert_eq!(values.use_value(b"application"), None);
         let number = values.use_value(b"application").unwrap();
         assert_eq!(values.use_value(b"application"), Some(number));
-        assert_eq!(values.text(number), b"application");
+        assert_eq!(values.get(number), Id::Text(b"application"));
         values.release(number);
         assert_eq!(values.len(), 1);
         values.release(number);

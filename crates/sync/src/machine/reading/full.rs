@@ -197,6 +197,7 @@ impl Machine {
     /// Takes over a fresh state.
     fn adopt(&mut self, fresh: RowTable) {
         self.table = fresh;
+        self.table.begin_tidying();
         self.active = true;
         self.importer.forget_records();
     }
