@@ -29,9 +29,9 @@ pub use origin::{Origin, Place};
 pub use report::{EffectiveSetting, IgnoredKey, Problem, Report, Severity};
 pub use settings::{
     ApiKeySettings, ApiSettings, Authentication, DistributedSync, ErrorAnswer, Health, HostPort,
-    HttpListener, HttpSettings, Jdbc, JdbcPool, JdbcUrl, Management, Metrics, Mongo, MongoParts, MongoPlace,
-    OverrideMode, ReadPreference, RedisEndpoint, RedisStore, RequestHeaders, Role, Settings, Sync,
-    TechnicalApi, TracedHeader, Zone, ZoneSource,
+    HttpListener, HttpSettings, Jdbc, JdbcPool, JdbcUrl, Layout, Management, Metrics, Mongo, MongoParts,
+    MongoPlace, OverrideMode, ReadPreference, RedisEndpoint, RedisStore, RequestHeaders, Role, Settings,
+    Sync, TechnicalApi, TracedHeader, Zone, ZoneSource,
 };
 
 /// The environment of this process. Variables whose name or value is not UTF-8 are left out.

@@ -11,7 +11,9 @@ mod management;
 mod services;
 
 pub use api::{ApiKeySettings, ApiSettings};
-pub use distributed_sync::{DistributedSync, HostPort, RedisEndpoint, RedisStore, Role, Zone, ZoneSource};
+pub use distributed_sync::{
+    DistributedSync, HostPort, Layout, RedisEndpoint, RedisStore, Role, Zone, ZoneSource,
+};
 pub use http::{ErrorAnswer, HttpListener, HttpSettings, OverrideMode, RequestHeaders, TracedHeader};
 pub use management::{Jdbc, JdbcPool, JdbcUrl, Management, Mongo, MongoParts, MongoPlace, ReadPreference};
 pub use services::{Authentication, Health, Metrics, Sync, TechnicalApi};

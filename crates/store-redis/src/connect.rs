@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use rustis::client::{Client, Config, CustomReconnectionPolicy, ReconnectionConfig, ServerConfig};
-use rustis::resp::{CommandBuilder, cmd};
+use rustis::resp::CommandBuilder;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, watch};
@@ -21,7 +21,6 @@ use tokio::time::{sleep, timeout};
 use zonegate_sync::port::StoreError;
 
 use crate::failure::{self, CallError};
-use crate::reply::{Reply, Tolerant};
 use crate::settings::RedisSettings;
 use presence::Presence;
 
@@ -42,8 +41,6 @@ const OLDEST: u32 = 7;
 pub(crate) enum Purpose {
     /// Short commands, and to show that a primary lives.
     Control,
-    /// Reads of many rows.
-    Bulk,
     /// Blocking on the log.
     Follow,
 }
@@ -53,7 +50,6 @@ impl Purpose {
     const fn name(self) -> &'static str {
         match self {
             Self::Control => "control",
-            Self::Bulk => "bulk",
             Self::Follow => "follow",
         }
     }
@@ -123,6 +119,11 @@ impl Link {
         &self.shared.settings
     }
 
+    /// The settings, to be kept.
+    pub(crate) fn shared_settings(&self) -> &Arc<RedisSettings> {
+        &self.shared.settings
+    }
+
     /// The open connection. Fails at once while the server can't be reached; waits only for a first attempt.
     pub(crate) async fn session(&self) -> Result<Session, StoreError> {
         self.keeper.get_or_init(|| Keeper(tokio::spawn(keep(Arc::clone(&self.shared)))));
@@ -169,21 +170,6 @@ impl Link {
     ) -> Result<T, CallError> {
         let limit = self.settings().call_timeout + longer;
         self.settle(session, name, limit, timeout(limit, session.client.send(command, None)).await)
-    }
-
-    /// Sends commands in one go and waits for all answers. A refused one does not spoil the others.
-    pub(crate) async fn call_all<T: DeserializeOwned>(
-        &self,
-        session: &Session,
-        name: &'static str,
-        commands: impl IntoIterator<Item = CommandBuilder>,
-    ) -> Result<Vec<Tolerant<T>>, CallError> {
-        let mut pipeline = session.client.create_pipeline();
-        for command in commands {
-            pipeline.queue_command(command);
-        }
-        let limit = self.settings().call_timeout;
-        self.settle(session, name, limit, timeout(limit, pipeline.execute()).await)
     }
 
     fn settle<T>(
@@ -296,16 +282,6 @@ async fn open(shared: &Shared, generation: u64) -> Result<Session, StoreError> {
     if major.is_some_and(|major| major < OLDEST) {
         let version = version.as_deref().unwrap_or_default();
         return Err(failure::unsuitable(settings, &format!("it is Redis {version}; 7.0 or later is needed")));
-    }
-    if shared.purpose == Purpose::Bulk {
-        // The older protocol has no map around each row of a search: a fifth less work for the server. The driver greets
-        // in the newer one, and reads both.
-        let greeting = client.send::<Reply>(cmd("HELLO").arg(2), None);
-        match timeout(settings.call_timeout, greeting).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(failure::connecting(settings, &error)),
-            Err(_) => return Err(failure::timed_out(settings, "HELLO", settings.call_timeout)),
-        }
     }
     let session = Session { client, generation };
     presence::restore(shared, &session).await;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use rustis::{Error, ErrorKind, RedisErrorKind};
+use rustis::{Error, ErrorKind, RedisError, RedisErrorKind};
 use zonegate_sync::port::{StoreError, StoreFailure};
 
 use crate::settings::RedisSettings;
@@ -84,17 +84,7 @@ pub(crate) fn timed_out(settings: &RedisSettings, command: &str, after: Duration
 pub(crate) fn calling(settings: &RedisSettings, command: &str, error: &Error) -> CallError {
     let address = settings.address();
     let error = match error.kind() {
-        ErrorKind::Redis(refused) => {
-            let (failure, advice) = refusal_of(&refused.kind, &refused.description(), settings);
-            let code = refused.kind.to_string();
-            let mut text = refused.description().chars().take(LONGEST).collect::<String>();
-            if !code.is_empty() && !text.starts_with(&code) {
-                text = format!("{code} {text}");
-            }
-            let error =
-                fail(failure, format!("the zone store at {address} refused {command}: {text}{advice}"));
-            return CallError { error, refusal: Some(text) };
-        }
+        ErrorKind::Redis(refused) => return refusal(settings, command, refused),
         ErrorKind::IO(_)
         | ErrorKind::EOF
         | ErrorKind::Timeout(_)
@@ -112,6 +102,35 @@ pub(crate) fn calling(settings: &RedisSettings, command: &str, error: &Error) ->
         other => malformed(settings, &format!("the answer to {command}"), &other.to_string()),
     };
     error.into()
+}
+
+/// A command was refused with these words, on a connection that is not the driver's.
+pub(crate) fn refused(settings: &RedisSettings, command: &str, words: &[u8]) -> CallError {
+    match RedisError::try_from(words) {
+        Ok(refused) => refusal(settings, command, &refused),
+        Err(error) => calling(settings, command, &error),
+    }
+}
+
+fn refusal(settings: &RedisSettings, command: &str, refused: &RedisError) -> CallError {
+    let (failure, advice) = refusal_of(&refused.kind, &refused.description(), settings);
+    let code = refused.kind.to_string();
+    let mut text = refused.description().chars().take(LONGEST).collect::<String>();
+    if !code.is_empty() && !text.starts_with(&code) {
+        text = format!("{code} {text}");
+    }
+    let address = settings.address();
+    let error = fail(failure, format!("the zone store at {address} refused {command}: {text}{advice}"));
+    CallError { error, refusal: Some(text) }
+}
+
+/// A connection that is not the driver's broke.
+pub(crate) fn broken(settings: &RedisSettings, what: &str, reason: &str) -> StoreError {
+    let address = settings.address();
+    fail(
+        StoreFailure::Unreachable,
+        format!("the connection to the zone store at {address} broke during {what}: {reason}"),
+    )
 }
 
 /// The store answered something that cannot be understood.

@@ -12,11 +12,11 @@ mod member;
 mod row;
 
 pub(crate) use escape::tag;
-pub(crate) use keys::ZoneKeys;
+pub(crate) use keys::{MANIFESTS, ZoneKeys, listed_keys, owner_of_manifest};
 pub(crate) use log::{Entry, LogPosition, decode_entries, encode_rows};
 pub(crate) use manifest::{MANIFEST_FIELDS, decode_manifest, encode_manifest, split_synced};
 pub(crate) use member::{decode_member, encode_member};
 pub(crate) use row::{
-    Action, AggregateReply, Decoded, HMGET_FIELDS, NamedRow, RECORDED_AT, RowFields, Skipped, decode_found,
-    decode_row, encode_recorded_at,
+    ALL_FIELDS, Action, Gathered, Hash, KNOWN_FIELDS, RECORDED_AT, decode_any, decode_found, decode_known,
+    encode_recorded_at,
 };

@@ -10,16 +10,18 @@
 //! Bounds (L2): the log keeps at most `log_length` batches and `log_bytes` bytes of rows (512 and 64 MiB), the newest
 //! batch always; a follower that is further behind reads the store.
 
+mod bulk;
 mod connect;
 mod failure;
 mod follow;
 mod layout;
 mod reply;
+mod resp;
 mod scan;
 mod script;
 mod search;
 mod settings;
 mod store;
 
-pub use settings::RedisSettings;
+pub use settings::{Layout, RedisSettings};
 pub use store::RedisStore;

@@ -4,6 +4,16 @@ use std::time::Duration;
 
 use zonegate_model::secrecy::SecretString;
 
+/// How rows lie in Redis (`zone-store.md` section 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// As APIM 4.12 and later have it: each zone by itself (Z8).
+    #[default]
+    V4_12,
+    /// As APIM 4.0 to 4.11 have it: rows do not say of which zone they are, so a Redis holds one zone only.
+    V4_11,
+}
+
 /// Settings of one [`crate::RedisStore`].
 #[derive(Clone, Debug)]
 pub struct RedisSettings {
@@ -15,6 +25,8 @@ pub struct RedisSettings {
     pub username: Option<String>,
     /// Password; `None` for a server that asks for none (`distributed-sync.redis.password`).
     pub password: Option<SecretString>,
+    /// How rows lie there (`distributed-sync.layout`).
+    pub layout: Layout,
     /// How long opening a connection, greeting included, may take (`distributed-sync.redis.tcp.connectTimeout`).
     pub connect_timeout: Duration,
     /// How long one command may take before the connection is given up as dead.
@@ -42,6 +54,7 @@ impl RedisSettings {
             port,
             username: None,
             password: None,
+            layout: Layout::default(),
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(5),
             log_length: 512,

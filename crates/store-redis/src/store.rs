@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustis::resp::cmd;
+use tokio::sync::OnceCell;
 use zonegate_model::{Epoch, NodeId, Revision, RowState, StoreId, ZoneName};
 use zonegate_sync::port::{
     Acquire, AcquireOutcome, Batch, Grant, LogItem, Manifest, Member, ReadMethod, RenewOutcome, RowSink,
@@ -14,31 +15,35 @@ use crate::connect::{Link, Purpose};
 use crate::failure;
 use crate::follow::Follower;
 use crate::layout::{
-    Action, MANIFEST_FIELDS, ZoneKeys, decode_manifest, decode_member, encode_manifest, encode_member,
-    encode_recorded_at, encode_rows, split_synced,
+    Action, MANIFEST_FIELDS, MANIFESTS, ZoneKeys, decode_manifest, decode_member, encode_manifest,
+    encode_member, encode_recorded_at, encode_rows, owner_of_manifest, split_synced,
 };
 use crate::reply::Reply;
-use crate::scan::{self, Ending};
+use crate::scan::{self, Ending, Look, Source};
 use crate::script::{self, Script};
 use crate::search::Search;
-use crate::settings::RedisSettings;
+use crate::settings::{Layout, RedisSettings};
 
 /// Time since the last renewal below which no holder counts as dead: it may just be connecting again.
 const GRACE: Duration = Duration::from_millis(300);
 
+/// The manifest's field with the number of keys in the list of keys.
+const LISTED: &str = "listed";
+
 /// A zone's store in Redis.
 ///
 /// Belongs to one zone and one gateway. Opens up to three connections when they are first needed: for short commands and
-/// writes, for reads of many rows, and for the log. Dropping the store closes them.
+/// writes, for the log, and one for each read of many rows, so that a renewal of the lease never waits behind megabytes.
+/// Dropping the store closes them.
 pub struct RedisStore {
     settings: Arc<RedisSettings>,
     keys: ZoneKeys,
     /// Leases, writes, the manifest, members. Its connection is also the one that shows that a primary lives.
     control: Link,
-    /// Rows, so that a renewal of the lease never waits behind megabytes.
-    bulk: Link,
     follower: Follower,
     search: Search,
+    /// Whether the server was seen to hold no other zone, where the layout can't tell zones apart.
+    alone: OnceCell<()>,
 }
 
 impl RedisStore {
@@ -49,11 +54,11 @@ impl RedisStore {
         let reached = Arc::default();
         let link = |purpose| Link::new(Arc::clone(&settings), purpose, Arc::clone(&reached));
         Self {
-            keys: ZoneKeys::new(zone),
+            keys: ZoneKeys::new(zone, settings.layout),
             control: link(Purpose::Control),
-            bulk: link(Purpose::Bulk),
             follower: Follower::new(link(Purpose::Follow)),
             search: Search::default(),
+            alone: OnceCell::new(),
             settings,
         }
     }
@@ -69,7 +74,48 @@ impl RedisStore {
     }
 
     async fn run(&self, script: &Script, keys: &[&str], arguments: &[&str]) -> Result<Reply, StoreError> {
+        self.is_fit().await?;
         script.run(&self.control, keys, arguments).await
+    }
+
+    /// Refuses a server that holds another zone's rows, or this zone's in the other layout, where rows are laid out so that
+    /// nobody could tell them apart. Looked at once: it takes a walk through all keys.
+    async fn is_fit(&self) -> Result<(), StoreError> {
+        if self.keys.layout == Layout::V4_12 {
+            return Ok(());
+        }
+        self.alone.get_or_try_init(|| self.look_for_others()).await.copied()
+    }
+
+    async fn look_for_others(&self) -> Result<(), StoreError> {
+        let mut cursor = "0".to_owned();
+        loop {
+            let command = cmd("SCAN").arg(&cursor).arg("MATCH").arg(MANIFESTS).arg("COUNT").arg(1000);
+            let reply: Reply = self.control.call("SCAN", command).await?;
+            let [next, found] = reply.items() else {
+                return Err(failure::malformed(
+                    &self.settings,
+                    "the answer to SCAN",
+                    "not a cursor and keys",
+                ));
+            };
+            let mut others = found.items().iter().filter_map(|key| owner_of_manifest(key.text()?));
+            let other =
+                others.find(|(zone, layout)| *layout != Layout::V4_11 || zone != self.keys.zone.as_str());
+            if let Some((zone, layout)) = other {
+                let layout = if layout == Layout::V4_11 { "4.11" } else { "4.12" };
+                let reason = format!(
+                    "it holds the zone `{zone}` in the layout {layout}, and with `distributed-sync.layout: 4.11` nobody \
+                     can tell the rows of two zones apart; use another Redis, or remove that zone's keys \
+                     (`distributed_event:*`, `zonegate:*`) if it is no longer in use"
+                );
+                return Err(failure::unsuitable(&self.settings, &reason));
+            }
+            cursor = next.text().unwrap_or("0").to_owned();
+            if cursor == "0" {
+                return Ok(());
+            }
+        }
     }
 
     fn unknown_answer(&self, script: &Script) -> StoreError {
@@ -102,6 +148,16 @@ impl RedisStore {
             }
             _ => Err(self.unknown_answer(&script::RENEW)),
         }
+    }
+
+    /// Whether the list of keys has enough of them for all rows that the manifest counts. Rows that we did not create
+    /// ourselves are missing in it, and so the list is of no use where APIM filled the store.
+    async fn is_listed(&self) -> Result<bool, StoreError> {
+        let fields: Reply = self.control.call("HGETALL", cmd("HGETALL").key(&self.keys.manifest)).await?;
+        let listed = fields.field(LISTED).and_then(Reply::integer).unwrap_or(0);
+        let Some(manifest) = self.read_manifest(&fields)? else { return Ok(false) };
+        let rows: u64 = manifest.digests.iter().map(|(_, sum)| sum.count).sum();
+        Ok(u64::try_from(listed).is_ok_and(|listed| listed > 0 && listed >= rows))
     }
 
     /// Reads the answer of the two scripts that write.
@@ -174,12 +230,12 @@ impl ZoneStore for RedisStore {
         if batch.expected.is_none() {
             self.search.doubt();
         }
-        self.search.ensure(&self.control).await;
+        self.search.ensure(&self.control, self.keys.layout).await;
 
         let row_keys: Vec<String> = batch.rows.iter().map(|row| self.keys.row(&row.key)).collect();
-        let mut keys = Vec::with_capacity(5 + row_keys.len());
+        let mut keys = Vec::with_capacity(6 + row_keys.len());
         let own = &self.keys;
-        keys.extend([own.lease.as_str(), &own.manifest, &own.log, &own.logged, &own.sync_state]);
+        keys.extend([own.lease.as_str(), &own.manifest, &own.log, &own.logged, &own.sync_state, &own.rows]);
         keys.extend(row_keys.iter().map(String::as_str));
 
         let manifest = &batch.manifest;
@@ -198,7 +254,7 @@ impl ZoneStore for RedisStore {
         let recorded: Vec<String> =
             batch.rows.iter().map(|row| encode_recorded_at(row.recorded_at)).collect();
 
-        let mut arguments = Vec::with_capacity(17 + 2 * fields.len() + 5 * batch.rows.len());
+        let mut arguments = Vec::with_capacity(18 + 2 * fields.len() + 5 * batch.rows.len());
         arguments.extend([
             batch.node.as_str(),
             &epoch,
@@ -211,6 +267,7 @@ impl ZoneStore for RedisStore {
         arguments.extend([length.as_str(), &bytes, flag(batch.log_rows), &logged, self.keys.zone.as_str()]);
         let is_whole = manifest.whole == manifest.revision;
         arguments.extend([flag(is_whole), &self.settings.node_version, &from, &to, &count]);
+        arguments.push(flag(self.keys.layout == Layout::V4_11));
         arguments.extend(fields.iter().flat_map(|(name, value)| [*name, value]));
         for (row, recorded) in batch.rows.iter().zip(&recorded) {
             let (action, payload) = match &row.state {
@@ -241,11 +298,13 @@ impl ZoneStore for RedisStore {
     }
 
     async fn manifest(&self) -> Result<Option<Manifest>, StoreError> {
+        self.is_fit().await?;
         let fields: Reply = self.control.call("HGETALL", cmd("HGETALL").key(&self.keys.manifest)).await?;
         self.read_manifest(&fields)
     }
 
     async fn apim_state(&self) -> Result<Option<Synced>, StoreError> {
+        self.is_fit().await?;
         let fields: Reply = self.control.call("HGETALL", cmd("HGETALL").key(&self.keys.sync_state)).await?;
         // A zone that a gateway of ours ever led was not filled by APIM, even where the manifest is missing. Asked
         // second, so that what was read first is not ours if nobody has led until now.
@@ -264,23 +323,39 @@ impl ZoneStore for RedisStore {
     }
 
     async fn read(&self, method: ReadMethod, sink: &mut impl RowSink) -> Result<(), StoreError> {
-        if method == ReadMethod::Index
-            && self.search.read(&self.bulk, &self.keys, None, sink).await? != Ending::Unusable
-        {
-            return Ok(());
-        }
-        scan::read(&self.bulk, &self.keys, None, sink).await?;
+        self.is_fit().await?;
+        let (source, look) = match method {
+            ReadMethod::Scan => (Source::Scan, Look::Closely),
+            ReadMethod::Index => {
+                // Asked in any case: it makes the index again where it is gone.
+                let is_usable = self.search.is_usable(&self.control, &self.keys).await?;
+                if self.is_listed().await? {
+                    (Source::List, Look::ByKey)
+                } else if is_usable
+                    && self.search.read(&self.control, &self.keys, None, sink).await? != Ending::Unusable
+                {
+                    return Ok(());
+                } else {
+                    (Source::Scan, Look::ByKey)
+                }
+            }
+        };
+        scan::read(&self.settings, &self.keys, source, look, sink).await?;
         Ok(())
     }
 
     async fn read_since(&self, from: i64, sink: &mut impl RowSink) -> Result<(), StoreError> {
-        if self.search.read(&self.bulk, &self.keys, Some(from), sink).await? == Ending::Unusable {
-            scan::read(&self.bulk, &self.keys, Some(from), sink).await?;
+        self.is_fit().await?;
+        if !self.search.is_usable(&self.control, &self.keys).await?
+            || self.search.read(&self.control, &self.keys, Some(from), sink).await? == Ending::Unusable
+        {
+            scan::read(&self.settings, &self.keys, Source::Scan, Look::Since(from), sink).await?;
         }
         Ok(())
     }
 
     async fn follow(&self, after: Revision, wait: Duration) -> Result<Vec<LogItem>, StoreError> {
+        self.is_fit().await?;
         self.follower.follow(&self.keys, after, wait).await
     }
 

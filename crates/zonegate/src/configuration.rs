@@ -6,13 +6,14 @@ use std::time::Duration;
 use http::HeaderName;
 use secrecy::{ExposeSecret, SecretString};
 use zonegate_config::{
-    Authentication, DistributedSync, LoadError, Loaded, Management, MongoPlace, RedisEndpoint, Role, Settings,
+    Authentication, DistributedSync, Layout as StoreLayout, LoadError, Loaded, Management, MongoPlace,
+    RedisEndpoint, Role, Settings,
 };
 use zonegate_definition::NodeContext;
 use zonegate_model::NodeId;
 use zonegate_payload::ShardingTags;
 use zonegate_proxy::{GatewaySettings, ListenerSettings};
-use zonegate_store_redis::RedisSettings;
+use zonegate_store_redis::{Layout, RedisSettings};
 use zonegate_sync::Mode;
 use zonegate_technical_api::{Access, Thresholds};
 
@@ -232,6 +233,10 @@ pub(crate) fn redis_settings(sync: &DistributedSync) -> Result<RedisSettings, Un
         username: sync.store.username.clone(),
         password: sync.store.password.clone(),
         connect_timeout: sync.store.connect_timeout,
+        layout: match sync.layout {
+            StoreLayout::V4_12 => Layout::V4_12,
+            StoreLayout::V4_11 => Layout::V4_11,
+        },
         ..RedisSettings::new(endpoint.host.clone(), endpoint.port)
     })
 }

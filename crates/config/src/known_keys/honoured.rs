@@ -117,6 +117,12 @@ pub(super) const HONOURED: &[(&str, &str, bool, &str)] = &[
     ("distributed-sync.type", "", APIM, "`redis`; needed when distributed sync is enabled"),
     ("distributed-sync.zone", "", OURS, "the zone's name; wins over everything else"),
     ("distributed-sync.role", "auto", OURS, "`auto`, or `secondary`: never primary"),
+    (
+        "distributed-sync.layout",
+        "4.12",
+        OURS,
+        "layout of the zone store: `4.12`, or `4.11` as APIM 4.0 to 4.11 have it",
+    ),
     ("distributed-sync.lease.ttl", "2000", OURS, "ms that a primary may be silent"),
     ("distributed-sync.redis.host", "localhost", APIM, "Redis server"),
     ("distributed-sync.redis.port", "6379", APIM, "its port"),

@@ -19,6 +19,8 @@ pub struct DistributedSync {
     pub zone: Zone,
     /// `distributed-sync.role` (ours), default `auto`.
     pub role: Role,
+    /// `distributed-sync.layout` (ours), default `4.12`.
+    pub layout: Layout,
     /// `distributed-sync.lease.ttl` (ours) in ms, default 2000: how long a primary may be silent (Z3).
     pub lease_ttl: Duration,
     /// `distributed-sync.redis.*` (`distributed-sync.type: redis`).
@@ -58,6 +60,16 @@ pub enum Role {
     /// `secondary`: never primary. For a zone whose primary is one of APIM's gateways, or a reader without a
     /// repository.
     Secondary,
+}
+
+/// How the zone store is laid out, by the APIM version that reads and writes it so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// `4.12`: that version and later ones. Zones can share a Redis.
+    #[default]
+    V4_12,
+    /// `4.11`: versions 4.0 to 4.11. A Redis holds one zone only.
+    V4_11,
 }
 
 /// The Redis server that holds the zone's store.
@@ -127,10 +139,11 @@ impl DistributedSync {
         }
         let roles = [("auto", Role::Auto), ("secondary", Role::Secondary)];
         let role = reader.choice("distributed-sync.role", "auto", &roles).unwrap_or_default();
+        let layout = zone::layout(reader);
         // Below this, one slow answer of Redis would cost the lease.
         let lease_ttl = reader.milliseconds("distributed-sync.lease.ttl", 2000, 200);
         let store = RedisStore::read(reader);
-        Some(Self { zone: zone::read(reader)?, role, lease_ttl, store: store? })
+        Some(Self { zone: zone::read(reader)?, role, layout, lease_ttl, store: store? })
     }
 }
 

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{MINIMAL, load, loaded, with};
 use crate::{
-    Authentication, JdbcUrl, Management, Origin, OverrideMode, RedisEndpoint, Role, Severity, Status,
+    Authentication, JdbcUrl, Layout, Management, Origin, OverrideMode, RedisEndpoint, Role, Severity, Status,
     ZoneSource, known_keys,
 };
 
@@ -48,6 +48,7 @@ fn c1_a_full_file_gives_the_settings_that_it_says() {
     assert_eq!(zone.zone.name.as_str(), "north");
     assert_eq!(zone.zone.source, ZoneSource::DistributedSyncZone);
     assert_eq!((zone.role, zone.lease_ttl), (Role::Auto, Duration::from_secs(2)));
+    assert_eq!(zone.layout, Layout::V4_12);
     assert!(
         matches!(&zone.store.endpoint, RedisEndpoint::Standalone(at) if at.to_string() == "redis.internal:6380")
     );

@@ -1,10 +1,12 @@
-//! Names of keys and channels (`zone-store.md` section 3.1 v2, section 3.2; `ARCHITECTURE.md`). Keeps Z8.
+//! Names of keys and channels, in both layouts (`zone-store.md` section 3; `ARCHITECTURE.md`). Keeps Z8 in the newer one.
 
 use std::borrow::Cow;
 
 use zonegate_model::{Kind, RowKey, Token, ZoneName};
 
 use super::escape::{part, pattern, unpart};
+use super::row::kind_of;
+use crate::settings::Layout;
 
 /// APIM's prefix of rows, which its index covers.
 const EVENTS: &str = "distributed_event:";
@@ -14,6 +16,8 @@ const EVENTS: &str = "distributed_event:";
 pub(crate) struct ZoneKeys {
     /// The zone.
     pub(crate) zone: ZoneName,
+    /// How rows are laid out.
+    pub(crate) layout: Layout,
     /// Hash `node epoch token ttl alive`; expires.
     pub(crate) lease: String,
     /// Counter of grants.
@@ -33,19 +37,48 @@ pub(crate) struct ZoneKeys {
     pub(crate) sync_state: String,
     /// Channels on which primaries show that they live; the token follows.
     pub(crate) alive: String,
+    /// Stream of the keys of rows, in the order in which we created them, several in an entry.
+    pub(crate) rows: String,
     /// What the keys of this zone's rows match. Foreign rows may match too.
     pub(crate) rows_pattern: String,
-    /// The prefix of rows as we write them.
-    rows: String,
-    /// The prefix of rows as APIM writes them.
-    apim_rows: String,
+    /// Rows as we write them.
+    ours: Prefixes,
+    /// Rows as APIM writes them: the zone stands in them as it is.
+    apims: Prefixes,
+}
+
+/// What keys of rows begin with.
+#[derive(Clone, Debug)]
+struct Prefixes {
+    /// Before `<KIND>:<id>`.
+    alone: String,
+    /// Before `<scope>:<KIND>:<id>`. `API` is literal, also where the scope is an API product.
+    scoped: String,
+}
+
+impl Prefixes {
+    fn new(zone: &str, layout: Layout) -> Self {
+        match layout {
+            Layout::V4_12 => {
+                Self { alone: format!("{EVENTS}{zone}:"), scoped: format!("{EVENTS}{zone}:API:") }
+            }
+            // An absent scope leaves two colons.
+            Layout::V4_11 => Self { alone: format!("{EVENTS}:"), scoped: format!("{EVENTS}API:") },
+        }
+    }
 }
 
 impl ZoneKeys {
     /// The keys of `zone`.
-    pub(crate) fn new(zone: ZoneName) -> Self {
+    pub(crate) fn new(zone: ZoneName, layout: Layout) -> Self {
         let name = part(zone.as_str());
-        let own = |what: &str| format!("zonegate:{name}:{what}");
+        // Rows of the two layouts are two states, so each has a lease and a manifest of its own. No zone's name is taken for
+        // the other's, because a name has no colon here.
+        let prefix = match layout {
+            Layout::V4_12 => format!("zonegate:{name}:"),
+            Layout::V4_11 => format!("{OLDER}{name}:"),
+        };
+        let own = |what: &str| format!("{prefix}{what}");
         Self {
             lease: own("lease"),
             epoch: own("epoch"),
@@ -54,11 +87,16 @@ impl ZoneKeys {
             logged: own("logged"),
             members: own("members"),
             seen: own("seen"),
+            rows: own("rows"),
             alive: own("alive:"),
             sync_state: format!("distributed_sync_state:{zone}"),
-            rows_pattern: format!("{EVENTS}{}:*", pattern(zone.as_str())),
-            rows: format!("{EVENTS}{name}:"),
-            apim_rows: format!("{EVENTS}{zone}:"),
+            rows_pattern: match layout {
+                Layout::V4_12 => format!("{EVENTS}{}:*", pattern(zone.as_str())),
+                Layout::V4_11 => format!("{EVENTS}*"),
+            },
+            ours: Prefixes::new(&name, layout),
+            apims: Prefixes::new(zone.as_str(), layout),
+            layout,
             zone,
         }
     }
@@ -68,54 +106,98 @@ impl ZoneKeys {
         format!("{}{token}", self.alive)
     }
 
+    /// Whether a hash with this `clusterId` is of this zone. In the older layout no hash has one.
+    pub(crate) fn owns(&self, zone: Option<&str>) -> bool {
+        match self.layout {
+            Layout::V4_12 => zone == Some(self.zone.as_str()),
+            Layout::V4_11 => zone.is_none(),
+        }
+    }
+
     /// The key of a row.
     pub(crate) fn row(&self, key: &RowKey) -> String {
         let (kind, id) = (key.kind.name(), part(&key.id));
         match &key.scope {
-            // `API` is literal, also where the scope is an API product.
-            Some(scope) => format!("{}API:{}:{kind}:{id}", self.rows, part(scope)),
-            None => format!("{}{kind}:{id}", self.rows),
+            Some(scope) => format!("{}{}:{kind}:{id}", self.ours.scoped, part(scope)),
+            None => format!("{}{kind}:{id}", self.ours.alone),
         }
     }
 
-    /// The row of a kind that lies under `key`, if the key alone says so beyond doubt: written by us or by APIM, it could
-    /// be no other one.
-    pub(crate) fn identify(&self, kind: Kind, key: &str) -> Option<RowKey> {
-        // A `%` is a code of ours or APIM's own text; only the hash tells which.
-        let rest = key.strip_prefix(&self.rows).filter(|rest| !rest.contains('%'))?;
-        let of_kind = |rest: &str| {
-            let id = rest.strip_prefix(kind.name())?.strip_prefix(':')?;
-            (!id.contains(':')).then(|| id.into())
-        };
-        if kind.is_scoped() {
-            let (scope, rest) = rest.strip_prefix("API:")?.split_once(':')?;
-            Some(RowKey { kind, scope: Some(scope.into()), id: of_kind(rest)? })
-        } else {
-            Some(RowKey { kind, scope: None, id: of_kind(rest)? })
+    /// Whether a row of this zone may lie under `key`.
+    pub(crate) fn may_hold(&self, key: &str) -> bool {
+        [&self.ours.alone, &self.ours.scoped, &self.apims.alone, &self.apims.scoped]
+            .iter()
+            .any(|prefix| key.starts_with(prefix.as_str()))
+    }
+
+    /// The row that lies under `key`, if the key alone says so beyond doubt: written by us or by APIM, it could be no other
+    /// one.
+    pub(crate) fn identify(&self, key: &str) -> Option<RowKey> {
+        // A `%` is a code of ours or APIM's own text, a colon too many is APIM's; only the hash tells which.
+        let parts = |rest: &str| !rest.contains('%');
+        if let Some(rest) = key.strip_prefix(&self.ours.scoped).filter(|rest| parts(rest))
+            && let Some((scope, rest)) = rest.split_once(':')
+            && let Some((kind, id)) = rest.split_once(':')
+            && !id.contains(':')
+        {
+            let kind = kind_of(kind).filter(|kind| kind.is_scoped())?;
+            return Some(RowKey { kind, scope: Some(scope.into()), id: id.into() });
         }
+        let rest = key.strip_prefix(&self.ours.alone).filter(|rest| parts(rest))?;
+        let (kind, id) = rest.split_once(':').filter(|(_, id)| !id.contains(':'))?;
+        let kind = kind_of(kind).filter(|kind| !kind.is_scoped())?;
+        Some(RowKey { kind, scope: None, id: id.into() })
     }
 
     /// Whether `key` is where a row of a kind without scope lies, so that no two hashes can be the same row.
     pub(crate) fn is_at(&self, key: &str, kind: Kind, id: &str) -> bool {
-        let is = |rows: &str, id: &str| {
-            let rest = key.strip_prefix(rows).and_then(|rest| rest.strip_prefix(kind.name()));
+        let is = |prefix: &str, id: &str| {
+            let rest = key.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(kind.name()));
             rest.and_then(|rest| rest.strip_prefix(':')) == Some(id)
         };
-        is(&self.rows, &part(id)) || is(&self.apim_rows, id)
+        is(&self.ours.alone, &part(id)) || is(&self.apims.alone, id)
     }
 
     /// The scope of a subscription or API key, from the key that its hash lies under. `None` if that is not the key of
     /// such a row. Kind and id are known from the hash, so nothing has to be guessed.
     pub(crate) fn scope_of<'k>(&self, key: &'k str, kind: Kind, id: &str) -> Option<Cow<'k, str>> {
-        let between = |rows: &str, id: &str| {
-            let rest = key.strip_prefix(rows)?.strip_prefix("API:")?;
+        let between = |prefix: &str, id: &str| {
+            let rest = key.strip_prefix(prefix)?;
             rest.strip_suffix(id)?.strip_suffix(':')?.strip_suffix(kind.name())?.strip_suffix(':')
         };
-        match between(&self.rows, &part(id)) {
+        match between(&self.ours.scoped, &part(id)) {
             Some(scope) if !scope.contains(':') => Some(unpart(scope)),
-            _ => between(&self.apim_rows, id).map(Cow::Borrowed),
+            _ => between(&self.apims.scoped, id).map(Cow::Borrowed),
         }
     }
+}
+
+/// The keys in an entry of the list of rows: each `<length>:<key>`, without [`EVENTS`]. What cannot be read ends it.
+pub(crate) fn listed_keys(entry: &[u8]) -> impl Iterator<Item = String> {
+    let mut rest = entry;
+    std::iter::from_fn(move || {
+        let colon = rest.iter().take(8).position(|byte| *byte == b':')?;
+        let length: usize = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
+        let (key, after) = rest[colon + 1..].split_at_checked(length)?;
+        rest = after;
+        Some(format!("{EVENTS}{}", std::str::from_utf8(key).ok()?))
+    })
+}
+
+/// What our keys begin with in the older layout; the zone follows.
+const OLDER: &str = "zonegate:4.11:";
+
+/// What manifests of all zones and layouts match.
+pub(crate) const MANIFESTS: &str = "zonegate:*:manifest";
+
+/// Of whom a manifest under `key` is, as people read it: the zone, in the layout that it names. `None`: it is none.
+pub(crate) fn owner_of_manifest(key: &str) -> Option<(String, Layout)> {
+    let (layout, name) = match key.strip_prefix(OLDER) {
+        Some(rest) if rest != "manifest" => (Layout::V4_11, rest),
+        _ => (Layout::V4_12, key.strip_prefix("zonegate:")?),
+    };
+    let name = name.strip_suffix(":manifest")?;
+    (!name.contains(':')).then(|| (unpart(name).into_owned(), layout))
 }
 
 #[cfg(test)]
@@ -125,7 +207,7 @@ mod tests {
     use super::*;
 
     fn keys(zone: &str) -> ZoneKeys {
-        ZoneKeys::new(ZoneName::new(zone))
+        ZoneKeys::new(ZoneName::new(zone), Layout::V4_12)
     }
 
     #[test]
@@ -164,6 +246,15 @@ mod tests {
             assert!(keys.is_at(key, Kind::Api, id), "{key}");
             assert!(!keys.is_at(key, Kind::ApiKey, id), "{key}");
             assert!(!keys.is_at(key, Kind::Api, "y"), "{key}");
+        }
+    }
+
+    #[test]
+    fn l1_a_spoiled_list_of_keys_ends_where_it_is_spoiled() {
+        let keys = |entry: &[u8]| listed_keys(entry).collect::<Vec<_>>();
+        assert_eq!(keys(b"5:z:A:b3:\n:c"), ["distributed_event:z:A:b", "distributed_event:\n:c"]);
+        for spoiled in [b"".as_slice(), b"5:z:A", b":", b"x:a", b"99999999999:a", b"1:\xff", b"-1:a"] {
+            assert!(keys(spoiled).is_empty(), "{}", String::from_utf8_lossy(spoiled));
         }
     }
 
@@ -214,7 +305,7 @@ mod tests {
                     (Some(scope), true) => format!("distributed_event:{zone}:API:{scope}:API_KEY:{id}"),
                     (None, true) => format!("distributed_event:{zone}:API:{id}"),
                 };
-                let found = keys.identify(key.kind, &name);
+                let found = keys.identify(&name);
                 prop_assert!(found.is_none() || found == Some(key), "{name}");
             }
         }
@@ -222,7 +313,8 @@ mod tests {
         #[test]
         fn any_key_may_be_asked_for_its_scope(key in "distributed_event:(z:)?(API:)?.{0,20}", id in ".{0,4}") {
             let _ = keys("z").scope_of(&key, Kind::ApiKey, &id);
-            let _ = keys("z").identify(Kind::ApiKey, &key);
+            let _ = keys("z").identify(&key);
+            let _ = ZoneKeys::new(ZoneName::new("z"), Layout::V4_11).identify(&key);
         }
     }
 }

@@ -1,22 +1,20 @@
-//! Rows as APIM's hashes (`zone-store.md` section 4.1), decoded straight out of the reply, because there are millions.
+//! Rows as APIM's hashes (`zone-store.md` section 4.1), decoded where they lie in the reply, because there are millions.
 //!
 //! Carries C3, and L1: whatever lies in a hash, the decoder answers a row, "not ours", or why not.
 
-use std::fmt;
-use std::marker::PhantomData;
-use std::sync::Arc;
-
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use zonegate_model::{Kind, Payload, RecordedAt, Row, RowKey};
+use zonegate_model::{Kind, RecordedAt, Row, RowKey, RowState};
 
 use super::keys::ZoneKeys;
-use crate::reply::Tolerant;
+use crate::resp::{RowValues, Value};
 
 /// Our own field beside APIM's, which APIM ignores: [`Row::recorded_at`], decimal. Absent when that is not known.
 pub(crate) const RECORDED_AT: &str = "zonegateRecordedAt";
 
-/// The fields that [`RowFields`] expects of `HMGET`, in order.
-pub(crate) const HMGET_FIELDS: [&str; 7] =
+/// What is asked of a hash whose key says which row it is; [`Hash::of_known`] reads it.
+pub(crate) const KNOWN_FIELDS: [&str; 4] = ["clusterId", "syncAction", "payload", RECORDED_AT];
+
+/// What is asked of any other hash; [`Hash::of_any`] reads it.
+pub(crate) const ALL_FIELDS: [&str; 7] =
     ["clusterId", "id", "type", "syncAction", "updatedAt", "payload", RECORDED_AT];
 
 /// `syncAction`.
@@ -44,306 +42,138 @@ pub(crate) fn encode_recorded_at(at: RecordedAt) -> String {
 }
 
 /// One field of a hash.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Field<T> {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Field<'a> {
     #[default]
     Absent,
-    Valid(T),
-    /// Not UTF-8, not text at all, or none of the values that the field may have.
-    Invalid,
+    Text(&'a str),
+    NotText,
+    TooLong,
 }
 
-/// Makes a field's value of its text.
-trait FromText: Sized {
-    fn from_text(text: &str) -> Option<Self>;
-}
-
-impl FromText for Box<str> {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(text.into())
-    }
-}
-
-impl FromText for Arc<str> {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(text.into())
+impl<'a> From<Value<'a>> for Field<'a> {
+    fn from(value: Value<'a>) -> Self {
+        match value {
+            Value::Nil => Self::Absent,
+            Value::Bytes(bytes) => std::str::from_utf8(bytes).map_or(Self::NotText, Self::Text),
+            Value::Oversized => Self::TooLong,
+        }
     }
 }
 
-impl FromText for Payload {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(text.into())
-    }
-}
-
-impl FromText for Kind {
-    fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text)
-    }
-}
-
-impl FromText for Action {
-    fn from_text(text: &str) -> Option<Self> {
-        [Self::Deploy, Self::Undeploy].into_iter().find(|action| action.name() == text)
-    }
-}
-
-impl FromText for i64 {
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-}
-
-impl<'de, T: FromText> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor(PhantomData))
-    }
-}
-
-struct FieldVisitor<T>(PhantomData<T>);
-
-impl<'de, T: FromText> Visitor<'de> for FieldVisitor<T> {
-    type Value = Field<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a field of a hash")
-    }
-
-    fn visit_none<E>(self) -> Result<Field<T>, E> {
-        Ok(Field::Absent)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Field<T>, E> {
-        Ok(T::from_text(text).map_or(Field::Invalid, Field::Valid))
-    }
-
-    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Field<T>, E> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => self.visit_str(text),
-            Err(_) => Ok(Field::Invalid),
+impl<'a> Field<'a> {
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Absent | Self::NotText | Self::TooLong => None,
         }
     }
 
-    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Field<T>, E> {
-        self.visit_str(&number.to_string())
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Field<T>, E> {
-        self.visit_str(&number.to_string())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Field<T>, E> {
-        Ok(Field::Invalid)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Field<T>, A::Error> {
-        Ok(Field::Invalid)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Field<T>, A::Error> {
-        Ok(Field::Invalid)
+    fn number(self) -> Option<i64> {
+        self.text()?.parse().ok()
     }
 }
 
-/// The fields of one hash, as `HMGET` with [`HMGET_FIELDS`] answers them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RowFields {
-    zone: Field<Box<str>>,
-    id: Field<Arc<str>>,
-    kind: Field<Kind>,
-    action: Field<Action>,
-    updated_at: Field<i64>,
-    payload: Field<Payload>,
-    recorded_at: Field<i64>,
+/// The fields of one hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hash<'a> {
+    zone: Field<'a>,
+    id: Field<'a>,
+    kind: Field<'a>,
+    action: Field<'a>,
+    updated_at: Field<'a>,
+    payload: Field<'a>,
+    recorded_at: Field<'a>,
 }
 
-impl RowFields {
+impl<'a> Hash<'a> {
+    /// From the answer to [`KNOWN_FIELDS`].
+    pub(crate) fn of_known(values: &RowValues<'a>) -> Self {
+        Self {
+            zone: values[0].into(),
+            action: values[1].into(),
+            payload: values[2].into(),
+            recorded_at: values[3].into(),
+            ..Self::default()
+        }
+    }
+
+    /// From the answer to [`ALL_FIELDS`].
+    pub(crate) fn of_any(values: &RowValues<'a>) -> Self {
+        Self {
+            zone: values[0].into(),
+            id: values[1].into(),
+            kind: values[2].into(),
+            action: values[3].into(),
+            updated_at: values[4].into(),
+            payload: values[5].into(),
+            recorded_at: values[6].into(),
+        }
+    }
+
+    /// From a row of a search: names and values in turn, among them the key of the hash, which is empty where the server
+    /// left it out.
+    pub(crate) fn of_pairs(values: &RowValues<'a>) -> (&'a str, Self) {
+        let (mut key, mut hash) = ("", Self::default());
+        for [name, value] in values.as_chunks::<2>().0 {
+            let (Value::Bytes(name), field) = (*name, Field::from(*value)) else { continue };
+            match name {
+                b"__key" => key = field.text().unwrap_or_default(),
+                b"clusterId" => hash.zone = field,
+                b"id" => hash.id = field,
+                b"type" => hash.kind = field,
+                b"syncAction" => hash.action = field,
+                b"updatedAt" => hash.updated_at = field,
+                b"payload" => hash.payload = field,
+                name if name == RECORDED_AT.as_bytes() => hash.recorded_at = field,
+                _ => {}
+            }
+        }
+        (key, hash)
+    }
+
     /// Whether the row was written at or after `from`. A time that cannot be read counts as new.
     pub(crate) fn is_since(&self, from: i64) -> bool {
-        !matches!(self.updated_at, Field::Valid(at) if at < from)
+        self.updated_at.number().is_none_or(|at| at >= from)
+    }
+
+    /// Whether the hash is of the zone, as far as it says so itself. One that is gone is of none.
+    fn is_of(&self, keys: &ZoneKeys) -> Result<bool, &'static str> {
+        match self.zone {
+            Field::Absent => Ok(*self != Self::default() && keys.owns(None)),
+            Field::Text(zone) => Ok(keys.owns(Some(zone))),
+            Field::NotText | Field::TooLong => Err("`clusterId` is not text"),
+        }
     }
 
     /// One that cannot be read is as good as none: it only says whether an audit has to look at the record.
     fn recorded_at(&self) -> RecordedAt {
-        match self.recorded_at {
-            Field::Valid(at) => RecordedAt(at),
-            Field::Absent | Field::Invalid => RecordedAt::UNKNOWN,
+        self.recorded_at.number().map_or(RecordedAt::UNKNOWN, RecordedAt)
+    }
+
+    fn action(&self) -> Result<Action, &'static str> {
+        match self.action {
+            Field::Text("DEPLOY") => Ok(Action::Deploy),
+            Field::Text("UNDEPLOY") => Ok(Action::Undeploy),
+            _ => Err("`syncAction` is neither DEPLOY nor UNDEPLOY"),
         }
     }
-}
 
-impl<'de> Deserialize<'de> for RowFields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(RowFieldsVisitor)
+    fn row(&self, key: RowKey, action: Action) -> Result<Row, &'static str> {
+        let row = match (action, self.payload) {
+            (Action::Undeploy, _) => Row::removed(key),
+            (Action::Deploy, Field::Text(payload)) => Row::deployed(key, payload),
+            (Action::Deploy, Field::Absent) => return Err("`payload` is missing"),
+            (Action::Deploy, Field::NotText) => return Err("`payload` is not UTF-8"),
+            (Action::Deploy, Field::TooLong) => return Err("`payload` is longer than 64 MiB"),
+        };
+        Ok(row.recorded(self.recorded_at()))
     }
 }
 
-struct RowFieldsVisitor;
-
-impl<'de> Visitor<'de> for RowFieldsVisitor {
-    type Value = RowFields;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the values of a hash")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RowFields, A::Error> {
-        Ok(RowFields {
-            zone: access.next_element()?.unwrap_or_default(),
-            id: access.next_element()?.unwrap_or_default(),
-            kind: access.next_element()?.unwrap_or_default(),
-            action: access.next_element()?.unwrap_or_default(),
-            updated_at: access.next_element()?.unwrap_or_default(),
-            payload: access.next_element()?.unwrap_or_default(),
-            recorded_at: access.next_element()?.unwrap_or_default(),
-        })
-    }
-}
-
-/// A row in the reply of an aggregation, in either shape (`zone-store.md` section 5.5), with the key of its hash.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct NamedRow {
-    key: Field<Box<str>>,
-    fields: RowFields,
-}
-
-impl NamedRow {
-    /// The key of the hash and its fields. The key is empty if the server left it out; it is missed where it is needed.
-    pub(crate) fn into_parts(self) -> (Box<str>, RowFields) {
-        match self.key {
-            Field::Valid(key) => (key, self.fields),
-            Field::Absent | Field::Invalid => ("".into(), self.fields),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for NamedRow {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(NamedRowVisitor)
-    }
-}
-
-struct NamedRowVisitor;
-
-enum Name {
-    Key,
-    Zone,
-    Id,
-    Kind,
-    Action,
-    UpdatedAt,
-    Payload,
-    RecordedAt,
-    Nested,
-    Other,
-}
-
-impl FromText for Name {
-    fn from_text(text: &str) -> Option<Self> {
-        Some(match text {
-            "__key" => Self::Key,
-            "clusterId" => Self::Zone,
-            "id" => Self::Id,
-            "type" => Self::Kind,
-            "syncAction" => Self::Action,
-            "updatedAt" => Self::UpdatedAt,
-            "payload" => Self::Payload,
-            RECORDED_AT => Self::RecordedAt,
-            "extra_attributes" => Self::Nested,
-            _ => Self::Other,
-        })
-    }
-}
-
-impl<'de> Visitor<'de> for NamedRowVisitor {
-    type Value = NamedRow;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a row of a search result")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<NamedRow, A::Error> {
-        let mut row = NamedRow::default();
-        while let Some(name) = access.next_key::<Field<Name>>()? {
-            let Field::Valid(name) = name else {
-                access.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            match name {
-                Name::Key => row.key = access.next_value()?,
-                Name::Zone => row.fields.zone = access.next_value()?,
-                Name::Id => row.fields.id = access.next_value()?,
-                Name::Kind => row.fields.kind = access.next_value()?,
-                Name::Action => row.fields.action = access.next_value()?,
-                Name::UpdatedAt => row.fields.updated_at = access.next_value()?,
-                Name::Payload => row.fields.payload = access.next_value()?,
-                Name::RecordedAt => row.fields.recorded_at = access.next_value()?,
-                Name::Nested => row = access.next_value()?,
-                Name::Other => {
-                    access.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(row)
-    }
-}
-
-/// The reply to `FT.AGGREGATE … WITHCURSOR` and `FT.CURSOR READ`.
-#[derive(Debug, Default)]
-pub(crate) struct AggregateReply {
-    /// The rows; those that the server could not send are left out.
-    pub(crate) rows: Vec<NamedRow>,
-    /// Where to go on; 0 at the end.
-    pub(crate) cursor: i64,
-}
-
-impl<'de> Deserialize<'de> for AggregateReply {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (Results(rows), cursor) = Deserialize::deserialize(deserializer)?;
-        Ok(Self { rows, cursor })
-    }
-}
-
-struct Results(Vec<NamedRow>);
-
-impl<'de> Deserialize<'de> for Results {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ResultsVisitor)
-    }
-}
-
-struct ResultsVisitor;
-
-impl<'de> Visitor<'de> for ResultsVisitor {
-    type Value = Results;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("search results")
-    }
-
-    /// RESP2 shape: a number, which counts nothing useful, and the rows.
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Results, A::Error> {
-        access.next_element::<IgnoredAny>()?;
-        let mut rows = Vec::new();
-        while let Some(Tolerant(row)) = access.next_element()? {
-            rows.extend(row.ok());
-        }
-        Ok(Results(rows))
-    }
-
-    /// RESP3 shape: a map with the rows under `results`.
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Results, A::Error> {
-        let mut rows = Vec::new();
-        while let Some(name) = access.next_key::<Field<Box<str>>>()? {
-            if name == Field::Valid("results".into()) {
-                let found: Vec<Tolerant<NamedRow>> = access.next_value()?;
-                rows = found.into_iter().filter_map(|Tolerant(row)| row.ok()).collect();
-            } else {
-                access.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(Results(rows))
-    }
+/// The kind of a name, letter for letter: a search finds others too, because its tags know no letter case.
+pub(super) fn kind_of(name: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| kind.name() == name)
 }
 
 /// What a hash turned out to be.
@@ -351,63 +181,62 @@ impl<'de> Visitor<'de> for ResultsVisitor {
 pub(crate) enum Decoded {
     /// A row of the zone.
     Row(Row),
-    /// Of another zone, or of APIM's older layout, which has no zone.
+    /// Of another zone, or of the other layout.
     Foreign,
     /// Of the zone, but not a row; why.
     Malformed(&'static str),
 }
 
-/// Makes a row of a hash's fields and its key.
-pub(crate) fn decode_row(keys: &ZoneKeys, key: &str, fields: RowFields) -> Decoded {
-    let recorded_at = fields.recorded_at();
-    match &fields.zone {
-        Field::Valid(zone) if **zone == *keys.zone.as_str() => {}
-        Field::Valid(_) | Field::Absent => return Decoded::Foreign,
-        Field::Invalid => return Decoded::Malformed("`clusterId` is not text"),
-    }
-    let Field::Valid(id) = fields.id else { return Decoded::Malformed("`id` is missing or not text") };
-    let Field::Valid(kind) = fields.kind else {
-        return Decoded::Malformed("`type` is none of the twelve kinds");
-    };
-    let Field::Valid(action) = fields.action else {
-        return Decoded::Malformed("`syncAction` is neither DEPLOY nor UNDEPLOY");
-    };
-    let scope = if kind.is_scoped() {
-        let Some(scope) = keys.scope_of(key, kind, &id) else {
-            return Decoded::Malformed("the key does not name the API or API product");
-        };
-        Some(scope.into())
-    } else {
-        if !keys.is_at(key, kind, &id) {
-            return Decoded::Malformed("the key is not that of its `type` and `id`");
+impl From<Result<Row, &'static str>> for Decoded {
+    fn from(decoded: Result<Row, &'static str>) -> Self {
+        match decoded {
+            Ok(row) => Self::Row(row),
+            Err(reason) => Self::Malformed(reason),
         }
-        None
-    };
-    let key = RowKey { kind, scope, id };
-    match (action, fields.payload) {
-        (Action::Undeploy, _) => Decoded::Row(Row::removed(key).recorded(recorded_at)),
-        (Action::Deploy, Field::Valid(payload)) => {
-            Decoded::Row(Row::deployed(key, payload).recorded(recorded_at))
-        }
-        (Action::Deploy, Field::Absent) => Decoded::Malformed("`payload` is missing"),
-        (Action::Deploy, Field::Invalid) => Decoded::Malformed("`payload` is not UTF-8"),
     }
 }
 
-/// Makes a row of what a search for the deployed rows of one kind found: key, zone, payload and time. `None`: the hash has to be
-/// looked at as a whole.
-pub(crate) fn decode_found(keys: &ZoneKeys, kind: Kind, key: &str, fields: RowFields) -> Option<Decoded> {
-    match &fields.zone {
-        Field::Valid(zone) if **zone == *keys.zone.as_str() => {}
-        _ => return Some(Decoded::Foreign),
+/// Makes a row of a hash and its key.
+pub(crate) fn decode_any(keys: &ZoneKeys, key: &str, hash: &Hash<'_>) -> Decoded {
+    match hash.is_of(keys) {
+        Ok(true) => {}
+        Ok(false) => return Decoded::Foreign,
+        Err(reason) => return Decoded::Malformed(reason),
     }
-    let row_key = keys.identify(kind, key)?;
-    let recorded_at = fields.recorded_at();
-    Some(match fields.payload {
-        Field::Valid(payload) => Decoded::Row(Row::deployed(row_key, payload).recorded(recorded_at)),
-        Field::Absent => Decoded::Malformed("`payload` is missing"),
-        Field::Invalid => Decoded::Malformed("`payload` is not UTF-8"),
-    })
+    let decode = || {
+        let id = hash.id.text().ok_or("`id` is missing or not text")?;
+        let kind = hash.kind.text().and_then(kind_of).ok_or("`type` is none of the twelve kinds")?;
+        let action = hash.action()?;
+        let scope = if kind.is_scoped() {
+            let scope = keys.scope_of(key, kind, id);
+            Some(scope.ok_or("the key does not name the API or API product")?.into())
+        } else {
+            keys.is_at(key, kind, id).then_some(()).ok_or("the key is not that of its `type` and `id`")?;
+            None
+        };
+        hash.row(RowKey { kind, scope, id: id.into() }, action)
+    };
+    decode().into()
+}
+
+/// Makes a row of a hash whose key says which one it is.
+pub(crate) fn decode_known(keys: &ZoneKeys, key: RowKey, hash: &Hash<'_>) -> Decoded {
+    match hash.is_of(keys) {
+        Ok(true) => hash.action().and_then(|action| hash.row(key, action)).into(),
+        Ok(false) => Decoded::Foreign,
+        Err(reason) => Decoded::Malformed(reason),
+    }
+}
+
+/// Makes a row of a hash that was found by a search for the deployed rows of one kind. `None`: its key does not say which
+/// row it is, so it has to be looked at as a whole.
+pub(crate) fn decode_found(keys: &ZoneKeys, kind: Kind, key: &str, hash: &Hash<'_>) -> Option<Decoded> {
+    match hash.is_of(keys) {
+        Ok(true) => {}
+        Ok(false) | Err(_) => return Some(Decoded::Foreign),
+    }
+    let key = keys.identify(key).filter(|key| key.kind == kind)?;
+    Some(hash.row(key, Action::Deploy).into())
 }
 
 /// Counts what a read left out, and says so once at its end.
@@ -434,6 +263,31 @@ impl Skipped {
                 first_reason = reason.as_str(),
                 "the zone store holds entries that are no rows; they are left out"
             );
+        }
+    }
+}
+
+/// Takes in what a read decoded: rows that it is about, and what it leaves out.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    /// The rows.
+    pub(crate) rows: Vec<Row>,
+    /// Their bytes.
+    pub(crate) bytes: usize,
+    /// What was left out.
+    pub(crate) skipped: Skipped,
+}
+
+impl Gathered {
+    /// Takes one in. Removed rows only where `with_removed`; `key` is asked for where something is wrong with it.
+    pub(crate) fn add(&mut self, decoded: Decoded, with_removed: bool, key: impl FnOnce() -> String) {
+        match decoded {
+            Decoded::Row(row) if with_removed || row.state != RowState::Removed => {
+                self.bytes += row.size();
+                self.rows.push(row);
+            }
+            Decoded::Row(_) | Decoded::Foreign => {}
+            Decoded::Malformed(reason) => self.skipped.add(&key(), reason),
         }
     }
 }

@@ -31,6 +31,36 @@ pub(super) fn both() -> [(&'static str, Redis); 2] {
     [("with RediSearch", with_search()), ("plain", plain())]
 }
 
+/// A way in which rows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By the list of keys that we keep.
+    Listed,
+    /// By the index, because the list is not whole.
+    Searched,
+    /// Key by key.
+    Scanned,
+}
+
+pub(super) const WAYS: [Way; 3] = [Way::Listed, Way::Searched, Way::Scanned];
+
+impl Way {
+    /// The method by which it is asked for, after making the server so that it is taken.
+    pub(super) fn on(self, redis: &Redis) -> ReadMethod {
+        let (from, to) =
+            if self == Self::Searched { ("listed", "listed_in_fact") } else { ("listed_in_fact", "listed") };
+        let rename = "for _, key in ipairs(redis.call('KEYS', 'zonegate:*manifest')) do
+            local listed = redis.call('HGET', key, ARGV[1])
+            if listed then
+                redis.call('HDEL', key, ARGV[1])
+                redis.call('HSET', key, ARGV[2], listed)
+            end
+        end";
+        redis.cli(&["EVAL", rename, "0", from, to]).unwrap();
+        if self == Self::Scanned { ReadMethod::Scan } else { ReadMethod::Index }
+    }
+}
+
 pub(super) fn settings(redis: &Redis) -> RedisSettings {
     RedisSettings::new("127.0.0.1", redis.port())
 }

@@ -1,4 +1,4 @@
-//! Which zone this gateway belongs to.
+//! Which zone this gateway belongs to, and in which layout it lies.
 //!
 //! `distributed-sync.zone` wins. Else it is APIM's cluster id by APIM's rules, so that this gateway shares a zone with
 //! APIM's: with `cluster.type: hazelcast` the name in the Hazelcast file with APIM's suffixes. With `standalone` APIM's
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use zonegate_model::ZoneName;
 
-use super::{Zone, ZoneSource, hazelcast};
+use super::{Layout, Zone, ZoneSource, hazelcast};
 use crate::Origin;
 use crate::diagnostic::Diagnostic;
 use crate::reader::Reader;
@@ -39,6 +39,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Zone> {
         ),
     );
     named("standalone".to_owned(), ZoneSource::Standalone, Origin::Default)
+}
+
+/// The layout of the zone's rows. APIM has no setting for it: it is a matter of its version.
+pub(super) fn layout(reader: &mut Reader<'_>) -> Layout {
+    let layouts = [("4.12", Layout::V4_12), ("4.11", Layout::V4_11)];
+    reader.choice("distributed-sync.layout", "4.12", &layouts).unwrap_or_default()
 }
 
 fn from_hazelcast(reader: &mut Reader<'_>) -> Option<Zone> {
