@@ -1,5 +1,5 @@
-//! What lies in Redis and how it is spelled: APIM's layout v2 for rows (C3, `zone-store.md` sections 3, 4 and 11) and
-//! ours beside it (`ARCHITECTURE.md`, "What lies in the store").
+//! What lies in Redis and how it is spelled: APIM's two layouts for rows (C3, `zone-store.md` sections 3, 4 and 11) and
+//! ours beside them (`ARCHITECTURE.md`, "What lies in the store").
 //!
 //! Pure text in, pure text out; no connection. Everything that is read may have been written by anybody: decoders skip
 //! or refuse, they never panic (L1). Names are compared exactly and never parsed as patterns (S6, Z8).
@@ -13,7 +13,7 @@ mod row;
 
 pub(crate) use escape::tag;
 pub(crate) use keys::{MANIFESTS, ZoneKeys, listed_keys, owner_of_manifest};
-pub(crate) use log::{Entry, LogPosition, decode_entries, encode_rows};
+pub(crate) use log::{Entry, LogPosition, decode_entries, decode_rows, encode_rows};
 pub(crate) use manifest::{MANIFEST_FIELDS, decode_manifest, encode_manifest, split_synced};
 pub(crate) use member::{decode_member, encode_member};
 pub(crate) use row::{

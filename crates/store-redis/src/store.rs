@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use zonegate_model::{Epoch, NodeId, Revision, RowState, StoreId, ZoneName};
 use zonegate_sync::port::{
     Acquire, AcquireOutcome, Batch, Grant, LogItem, Manifest, Member, ReadMethod, RenewOutcome, RowSink,
-    StoreError, Synced, WriteOutcome, ZoneStore,
+    StoreError, StoreFailure, Synced, WriteOutcome, ZoneStore,
 };
 
 use crate::connect::{Link, Purpose};
@@ -111,7 +111,7 @@ impl RedisStore {
                 );
                 return Err(failure::unsuitable(&self.settings, &reason));
             }
-            cursor = next.text().unwrap_or("0").to_owned();
+            next.text().unwrap_or("0").clone_into(&mut cursor);
             if cursor == "0" {
                 return Ok(());
             }
@@ -324,23 +324,24 @@ impl ZoneStore for RedisStore {
 
     async fn read(&self, method: ReadMethod, sink: &mut impl RowSink) -> Result<(), StoreError> {
         self.is_fit().await?;
-        let (source, look) = match method {
-            ReadMethod::Scan => (Source::Scan, Look::Closely),
-            ReadMethod::Index => {
-                // Asked in any case: it makes the index again where it is gone.
-                let is_usable = self.search.is_usable(&self.control, &self.keys).await?;
-                if self.is_listed().await? {
-                    (Source::List, Look::ByKey)
-                } else if is_usable
-                    && self.search.read(&self.control, &self.keys, None, sink).await? != Ending::Unusable
-                {
-                    return Ok(());
-                } else {
-                    (Source::Scan, Look::ByKey)
+        if method == ReadMethod::Scan {
+            scan::read(&self.settings, &self.keys, Source::Scan, Look::Closely, sink).await?;
+            return Ok(());
+        }
+        // Asked in any case: it makes the index again where it is gone.
+        let is_usable = self.search.is_usable(&self.control, &self.keys).await?;
+        if self.is_listed().await? {
+            match scan::read(&self.settings, &self.keys, Source::List, Look::ByKey, sink).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.failure == StoreFailure::Malformed => {
+                    tracing::warn!("the list of rows cannot be used, reading without it: {error}");
                 }
+                Err(error) => return Err(error),
             }
-        };
-        scan::read(&self.settings, &self.keys, source, look, sink).await?;
+        }
+        if !is_usable || self.search.read(&self.control, &self.keys, None, sink).await? == Ending::Unusable {
+            scan::read(&self.settings, &self.keys, Source::Scan, Look::ByKey, sink).await?;
+        }
         Ok(())
     }
 

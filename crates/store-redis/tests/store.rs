@@ -9,8 +9,10 @@ mod store {
     mod failure;
     mod fencing;
     mod following;
+    mod garbage;
     mod isolation;
     mod members;
+    mod older_layout;
     mod reading;
     mod support;
     mod volume;

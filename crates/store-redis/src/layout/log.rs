@@ -63,7 +63,7 @@ pub(crate) fn encode_rows(rows: &[Row]) -> String {
 }
 
 /// Reads rows back; `None` if the text is not of [`encode_rows`].
-fn decode_rows(text: &str) -> Option<Vec<Row>> {
+pub(crate) fn decode_rows(text: &str) -> Option<Vec<Row>> {
     let (mut rest, mut rows) = (text, Vec::new());
     while !rest.is_empty() {
         let (header, after) = rest.split_once('\n')?;

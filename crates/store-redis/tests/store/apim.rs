@@ -32,11 +32,11 @@ fn load(redis: &Redis, path: &Path) -> BTreeMap<String, BTreeMap<String, String>
     hashes
 }
 
-/// What the hashes mean, worked out from fields and payloads alone.
-fn expected(hashes: &BTreeMap<String, BTreeMap<String, String>>, zone: &str) -> Vec<Row> {
+/// What the hashes of a zone mean, or in the older layout those without one, worked out from fields and payloads alone.
+fn expected(hashes: &BTreeMap<String, BTreeMap<String, String>>, zone: Option<&str>) -> Vec<Row> {
     let mut rows = Vec::new();
     for fields in hashes.values().filter(|fields| fields.contains_key("type")) {
-        if fields.get("clusterId").map(String::as_str) != Some(zone) {
+        if fields.get("clusterId").map(String::as_str) != zone {
             continue;
         }
         let kind: Kind = fields["type"].parse().unwrap();
@@ -69,7 +69,7 @@ async fn c3_what_apim_4_12_wrote_is_read_in_every_way() {
         };
         for (which, redis) in both() {
             let hashes = load(&redis, &path);
-            let all = expected(&hashes, zone);
+            let all = expected(&hashes, Some(zone));
             let active: Vec<Row> = all.iter().filter(|row| row.digest().is_some()).cloned().collect();
             assert!(active.len() >= 10, "the recording has {} rows", active.len());
             let store = store(&redis, zone);
@@ -110,6 +110,47 @@ async fn c3_what_apim_4_11_wrote_in_the_older_layout_belongs_to_no_zone() {
         for way in WAYS {
             let method = way.on(&redis);
             assert_eq!(read(&store, method).await, [], "{which}, {way:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c3_what_apim_4_11_wrote_is_read_in_every_way_where_the_older_layout_is_asked_for() {
+    for name in ["standalone", "hazelcast"] {
+        let Some(path) = recording(&format!("4.11.25/redis-{name}/keys.jsonl")) else {
+            eprintln!(
+                "skipped: no recording of APIM 4.11.25 with {name} in a folder `shared` above this one"
+            );
+            continue;
+        };
+        for (which, redis) in both() {
+            let hashes = load(&redis, &path);
+            let zone = hashes.keys().find_map(|key| key.strip_prefix("distributed_sync_state:")).unwrap();
+            let all = expected(&hashes, None);
+            let active: Vec<Row> = all.iter().filter(|row| row.digest().is_some()).cloned().collect();
+            assert!(active.len() >= 10, "the recording has {} rows", active.len());
+            let store = older(&redis, zone);
+            assert_eq!(store.manifest().await.unwrap(), None);
+            assert_eq!(read(&store, ReadMethod::Index).await, active, "{which}: while there is no index");
+            if which != "plain" {
+                indexed_as(&redis, "distributed-event-search-idx").await;
+            }
+            for way in WAYS {
+                assert_eq!(read(&store, way.on(&redis)).await, active, "{which}, {way:?}");
+            }
+            assert_eq!(read_since(&store, 1).await, all, "{which}");
+            let state = &hashes[&format!("distributed_sync_state:{zone}")];
+            let bounds =
+                Synced { from: state["from"].parse().unwrap(), to: state["to"].parse().unwrap(), reads: 0 };
+            assert_eq!(store.apim_state().await.unwrap(), Some(bounds), "{which}");
+            // Rewritten in place by us, nothing is doubled.
+            let mut primary = Primary::new(&store, "n").await;
+            primary.write(active.clone()).await;
+            for way in WAYS {
+                assert_eq!(read(&store, way.on(&redis)).await, active, "{which}, {way:?}: after our write");
+            }
+            // And whoever reads the newer layout finds nothing of it.
+            assert_eq!(read(&super::support::store(&redis, zone), ReadMethod::Scan).await, [], "{which}");
         }
     }
 }

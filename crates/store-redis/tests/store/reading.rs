@@ -16,24 +16,27 @@ fn one_of_each_kind() -> Vec<Row> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s1_rows_of_every_kind_come_back_and_removed_ones_do_not() {
     for (which, redis) in both() {
-        let store = store(&redis, "z");
-        let mut primary = Primary::new(&store, "n").await;
-        let rows = one_of_each_kind();
-        primary.write(rows.clone()).await;
-        for way in WAYS {
-            let method = way.on(&redis);
-            assert_eq!(read(&store, method).await, rows, "{which}, {way:?}");
-        }
-        let gone: Vec<Row> = rows.iter().skip(6).map(removed).collect();
-        primary.write(gone).await;
-        for way in WAYS {
-            let method = way.on(&redis);
-            assert_eq!(read(&store, method).await, rows[..6], "{which}, {way:?}");
-        }
-        primary.write(rows.clone()).await;
-        for way in WAYS {
-            let method = way.on(&redis);
-            assert_eq!(read(&store, method).await, rows, "{which}, {way:?}: deployed again");
+        for (layout, store) in [("4.12", store(&redis, "z")), ("4.11", older(&redis, "z"))] {
+            redis.cli(&["FLUSHALL"]).unwrap();
+            let mut primary = Primary::new(&store, "n").await;
+            let rows = one_of_each_kind();
+            primary.write(rows.clone()).await;
+            for way in WAYS {
+                let found = read(&store, way.on(&redis)).await;
+                assert_eq!(found, rows, "{which}, {layout}, {way:?}");
+                let manifest = store.manifest().await.unwrap().unwrap();
+                assert_eq!(digests(found.iter()), manifest.digests, "{which}, {layout}, {way:?}: Z7");
+            }
+            let gone: Vec<Row> = rows.iter().skip(6).map(removed).collect();
+            primary.write(gone).await;
+            for way in WAYS {
+                assert_eq!(read(&store, way.on(&redis)).await, rows[..6], "{which}, {layout}, {way:?}");
+            }
+            primary.write(rows.clone()).await;
+            for way in WAYS {
+                let found = read(&store, way.on(&redis)).await;
+                assert_eq!(found, rows, "{which}, {layout}, {way:?}: deployed again");
+            }
         }
     }
 }
@@ -166,61 +169,6 @@ async fn z6_an_index_that_is_being_built_is_not_trusted() {
     assert_eq!(read(&store, ReadMethod::Index).await.len(), 20_000, "just created");
     indexed(&redis).await;
     assert_eq!(read(&store, ReadMethod::Index).await.len(), 20_000, "built");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l1_garbage_among_the_rows_is_left_out_and_nothing_else_is() {
-    for (which, redis) in both() {
-        let store = store(&redis, "z");
-        let mut primary = Primary::new(&store, "n").await;
-        primary.write(vec![api("good"), key("good", "k")]).await;
-        let mut connection = redis.connect().unwrap();
-        let mut command = |words: &[&[u8]]| connection.command(words).unwrap();
-        command(&[b"SET", b"distributed_event:z:API:string", b"x"]);
-        command(&[
-            b"HSET",
-            b"distributed_event:z:API:\xff\xfe",
-            b"clusterId",
-            b"z",
-            b"id",
-            b"x",
-            b"type",
-            b"API",
-        ]);
-        let hash = |key: &'static [u8], changes: &[(&'static [u8], Option<&'static [u8]>)]| {
-            let mut fields: Vec<(&[u8], &[u8])> = vec![
-                (b"clusterId", b"z"),
-                (b"id", b"bad"),
-                (b"type", b"API"),
-                (b"syncAction", b"DEPLOY"),
-                (b"updatedAt", b"5"),
-                (b"payload", b"{}"),
-            ];
-            for (name, value) in changes {
-                fields.retain(|(field, _)| field != name);
-                fields.extend(value.map(|value| (*name, value)));
-            }
-            let mut words: Vec<&[u8]> = vec![b"HSET", key];
-            words.extend(fields.into_iter().flat_map(|(name, value)| [name, value]));
-            words
-        };
-        command(&hash(b"distributed_event:z:API:1", &[(b"payload", None)]));
-        command(&hash(b"distributed_event:z:API:2", &[(b"payload", Some(b"\xff"))]));
-        command(&hash(b"distributed_event:z:API:6", &[(b"syncAction", Some(b"whatever"))]));
-        command(&hash(b"distributed_event:z:API:7", &[(b"clusterId", None)]));
-        command(&hash(b"distributed_event:z:API:8", &[(b"clusterId", Some(b"Z"))]));
-        for way in WAYS {
-            let method = way.on(&redis);
-            assert_eq!(read(&store, method).await, [api("good"), key("good", "k")], "{which}, {way:?}");
-        }
-        // A quick read takes these by their keys, which say what they are; only a look at all fields differs.
-        command(&hash(b"distributed_event:z:API:3", &[(b"id", None)]));
-        command(&hash(b"distributed_event:z:API:4", &[(b"type", Some(b"api"))]));
-        command(&hash(b"distributed_event:z:API:5", &[(b"type", Some(b"WHATEVER"))]));
-        command(&hash(b"distributed_event:z:API:9", &[(b"type", Some(b"API_KEY"))]));
-        assert_eq!(read(&store, ReadMethod::Scan).await, [api("good"), key("good", "k")], "{which}");
-        assert_eq!(read_since(&store, 6).await, [api("good"), key("good", "k")], "{which}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use zonegate_model::{
     Digests, Epoch, Kind, NodeId, Revision, Row, RowKey, RowState, StoreId, Token, ZoneName,
 };
-use zonegate_store_redis::{RedisSettings, RedisStore};
+use zonegate_store_redis::{Layout, RedisSettings, RedisStore};
 use zonegate_sync::port::{
     Acquire, AcquireOutcome, Batch, Grant, Manifest, ReadMethod, RowSink, Stopped, StoreError, Synced,
     WriteOutcome, ZoneStore,
@@ -67,6 +67,11 @@ pub(super) fn settings(redis: &Redis) -> RedisSettings {
 
 pub(super) fn store(redis: &Redis, zone: &str) -> RedisStore {
     RedisStore::new(settings(redis), ZoneName::new(zone))
+}
+
+/// In the layout of APIM 4.11.
+pub(super) fn older(redis: &Redis, zone: &str) -> RedisStore {
+    RedisStore::new(RedisSettings { layout: Layout::V4_11, ..settings(redis) }, ZoneName::new(zone))
 }
 
 pub(super) fn node(name: &str) -> NodeId {
@@ -220,8 +225,13 @@ pub(super) async fn read_since(store: &RedisStore, from: i64) -> Vec<Row> {
 
 /// Waits until the index has caught up with what was written before it was made.
 pub(super) async fn indexed(redis: &Redis) {
+    indexed_as(redis, "distributed-event-search-idx-v2").await;
+}
+
+/// As [`indexed`], for the index of this name.
+pub(super) async fn indexed_as(redis: &Redis, index: &str) {
     eventually("the index is built", async || {
-        let Ok(info) = redis.cli(&["FT.INFO", "distributed-event-search-idx-v2"]) else { return false };
+        let Ok(info) = redis.cli(&["FT.INFO", index]) else { return false };
         let texts: Vec<_> = info.items().iter().map(zonegate_testkit::redis::Value::text).collect();
         let place = texts.iter().position(|text| text.as_deref() == Some("indexing"));
         place.and_then(|place| texts.get(place + 1).cloned().flatten()).as_deref() == Some("0")
