@@ -17,6 +17,7 @@ use zonegate_policy::Registry;
 use zonegate_proxy::{Compiler, Counters, Running, Server, StartError};
 use zonegate_store_redis::RedisStore;
 use zonegate_sync::Machine;
+use zonegate_sync_driver::{self as sync_driver, Surroundings};
 use zonegate_technical_api::view::Identity;
 use zonegate_technical_api::{Handle, ServeError};
 use zonegate_telemetry::{DataPlane, Metrics};
@@ -26,7 +27,6 @@ use crate::configuration::{self, Unsupported};
 use crate::notes;
 use crate::repository;
 use crate::serving::Serving;
-use crate::sync_driver::{self, Surroundings};
 use crate::tally::Tally;
 use crate::view::{Facts, GatewayView, Unserved, figures, traffic};
 

@@ -7,7 +7,6 @@ mod configuration;
 mod notes;
 mod repository;
 mod serving;
-mod sync_driver;
 mod tally;
 mod view;
 

@@ -3,8 +3,7 @@
 use tracing::{error, info, warn};
 use zonegate_generation::{Builder, Committed, Compile};
 use zonegate_sync::port::StageOp;
-
-use crate::sync_driver::Stage;
+use zonegate_sync_driver::Stage;
 
 /// The generation's builder, as the driver's stage.
 pub(crate) struct Serving<C: Compile>(pub(crate) Builder<C>);

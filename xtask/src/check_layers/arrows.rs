@@ -28,6 +28,7 @@ const PRODUCT: &[Rule] = &[
     rule("zonegate-payload", &["zonegate-model"]),
     rule("zonegate-definition", &["zonegate-model", "zonegate-payload"]),
     Rule { package: "zonegate-sync", uses: &["zonegate-model"], bans: OUTSIDE_WORLD },
+    rule("zonegate-sync-driver", &["zonegate-model", "zonegate-sync"]),
     rule("zonegate-generation", &["zonegate-model", "zonegate-payload", "zonegate-definition"]),
     rule("zonegate-config", &["zonegate-model"]),
     rule("zonegate-repository", &["zonegate-model", "zonegate-payload", "zonegate-sync"]),
@@ -71,6 +72,7 @@ const PRODUCT: &[Rule] = &[
             "zonegate-repository-sql",
             "zonegate-store-redis",
             "zonegate-sync",
+            "zonegate-sync-driver",
             "zonegate-technical-api",
             "zonegate-telemetry",
         ],
@@ -107,6 +109,7 @@ const DEVELOPMENT: &[Rule] = &[
             // For the benchmarks, which measure them in their own process.
             "zonegate-model",
             "zonegate-sync",
+            "zonegate-sync-driver",
             "zonegate-generation",
             "zonegate-store-redis",
             "zonegate-policy",

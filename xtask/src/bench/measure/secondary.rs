@@ -1,22 +1,19 @@
-//! A secondary in this process: the sync core, the Redis store, and a builder of generations with the data plane's
-//! compiler, put together as the gateway's binary does it.
-//!
-//! The binary's own driver is no library, so this is a second, smaller one: no repository, no leading. It keeps the
-//! binary's threads and queues, because they are part of what a change takes.
+//! A secondary in this process: the sync core under the gateway's own driver, the Redis store, and a builder of generations
+//! with the data plane's compiler, put together as the gateway's binary does it, without a repository.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use zonegate_generation::Builder;
-use zonegate_model::{Moment, NodeId, Revision, Row, StoreId};
+use zonegate_model::{Clock, Moment, NodeId, Revision, StoreId};
 use zonegate_policy::Registry;
 use zonegate_proxy::{Compiler, Counters, GatewaySettings};
-use zonegate_store_redis::RedisStore;
-use zonegate_sync::port::{RowSink, StageOp, Stopped, ZoneStore};
-use zonegate_sync::{CallId, Command, Input, Machine, Mode, Settings, StoreReply, StoreRequest};
+use zonegate_sync::port::StageOp;
+use zonegate_sync::{Machine, Mode, Settings};
+use zonegate_sync_driver::{NoRepository, Stage, Surroundings, run_stage};
 use zonegate_testkit::redis::Redis;
 
 use super::failure::MeasureError;
@@ -25,11 +22,7 @@ use crate::stopwatch::Stopwatch;
 
 /// Any time does: nothing that a secondary of ours does depends on the wall clock.
 const WALL_MILLIS: i64 = 1_795_000_000_000;
-/// Bulk answers that may wait for the machine.
-const BULK_QUEUE: usize = 8;
-/// Other answers that may wait: each kind of call is outstanding at most once.
-const CONTROL_QUEUE: usize = 64;
-/// Steps that may wait for the builder.
+/// Steps that may wait for the builder, as in the binary.
 const STAGE_QUEUE: usize = 16;
 
 /// A state that requests would be answered from, from now on.
@@ -71,45 +64,36 @@ impl Secondary {
         redis: &Redis,
         clock: Stopwatch,
         serve: Serve,
-        mut on_commit: impl FnMut(Commit) + Send + 'static,
+        on_commit: impl FnMut(Commit) + Send + 'static,
     ) -> Result<Self, MeasureError> {
         let compiler = Compiler::new(
             Registry::builtin(),
             Arc::new(GatewaySettings::default()),
             Arc::new(Counters::default()),
         );
-        let mut builder = Builder::new(compiler, zonegate_generation::Settings::default());
-        let (stage, mut steps) = mpsc::channel(STAGE_QUEUE);
+        let builder = Builder::new(compiler, zonegate_generation::Settings::default());
+        let building = Building { number, builder, clock, serve, on_commit };
+        let (stage, steps) = mpsc::channel(STAGE_QUEUE);
         let (committed_in, committed) = watch::channel(0_u64);
-        let building = std::thread::Builder::new().name(format!("generations-{number}")).spawn(move || {
-            while let Some(op) = steps.blocking_recv() {
-                match op {
-                    StageOp::Begin { full } => builder.begin(full),
-                    StageOp::Rows(_) if serve == Serve::Nothing => {}
-                    StageOp::Rows(rows) => builder.rows(rows),
-                    StageOp::Abort => builder.abort(),
-                    StageOp::Commit { revision, digests } => {
-                        let done = builder.commit(revision, digests);
-                        let at = clock.elapsed();
-                        committed_in.send_modify(|count| *count += 1);
-                        let (added, refused) = (done.added.len(), done.refused.len());
-                        on_commit(Commit { secondary: number, revision, at, added, refused });
-                    }
-                }
-            }
-        });
-        let building = building.map_err(MeasureError::system("start a thread"))?;
+        let builder = std::thread::Builder::new()
+            .name(format!("generations-{number}"))
+            .spawn(move || run_stage(building, steps, &committed_in))
+            .map_err(MeasureError::system("start a thread"))?;
         let settings =
             Settings::new(NodeId::new(format!("secondary-{number}")), Mode::Zone { may_lead: false });
-        let driver = Driver {
-            machine: Machine::new(settings, number as u64, now(clock)),
-            store: Arc::new(publisher::store(redis)),
+        let (clock, seed) = (Arc::new(Watch(clock)), number as u64);
+        let picture = Machine::new(settings.clone(), seed, clock.now()).status();
+        let surroundings = Surroundings {
+            store: Some(Arc::new(publisher::store(redis))),
+            repository: None::<Arc<NoRepository>>,
             stage,
+            committed,
+            status: watch::Sender::new(Arc::new(picture)),
             clock,
-            calls: JoinSet::new(),
-            running: HashMap::new(),
+            notes: Box::new(|_| {}),
         };
-        Ok(Self { task: tokio::spawn(driver.run(committed)), builder: Some(building) })
+        let driver = zonegate_sync_driver::run(settings, seed, surroundings, CancellationToken::new());
+        Ok(Self { task: tokio::spawn(driver), builder: Some(builder) })
     }
 }
 
@@ -123,115 +107,37 @@ impl Drop for Secondary {
     }
 }
 
-fn now(clock: Stopwatch) -> Moment {
-    Moment { elapsed: Duration::ZERO, wall_millis: WALL_MILLIS }.after(clock.elapsed())
-}
+/// The stopwatch as the core's clock.
+struct Watch(Stopwatch);
 
-struct Driver {
-    machine: Machine,
-    store: Arc<RedisStore>,
-    stage: mpsc::Sender<StageOp>,
-    clock: Stopwatch,
-    calls: JoinSet<CallId>,
-    running: HashMap<CallId, AbortHandle>,
-}
-
-impl Driver {
-    async fn run(mut self, mut committed: watch::Receiver<u64>) {
-        let (control_in, mut control) = mpsc::channel(CONTROL_QUEUE);
-        let (bulk_in, mut bulk) = mpsc::channel(BULK_QUEUE);
-        let mut seen = 0;
-        loop {
-            while let Some(command) = self.machine.next_command() {
-                match command {
-                    Command::Store { call, request } => {
-                        let store = Arc::clone(&self.store);
-                        let answered = answer(store, call, request, control_in.clone(), bulk_in.clone());
-                        let handle = self.calls.spawn(async move {
-                            answered.await;
-                            call
-                        });
-                        self.running.insert(call, handle);
-                    }
-                    Command::Cancel(call) => {
-                        if let Some(running) = self.running.remove(&call) {
-                            running.abort();
-                        }
-                    }
-                    // Waiting here is what makes a read wait while the builder is behind.
-                    Command::Stage(op) => {
-                        if self.stage.send(op).await.is_err() {
-                            return;
-                        }
-                    }
-                    Command::Repository { .. } | Command::Note(_) => {}
-                }
-            }
-            let wake = self.machine.wake_at().saturating_sub(now(self.clock).elapsed);
-            let input = tokio::select! {
-                biased;
-                changed = committed.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    let count = *committed.borrow_and_update();
-                    for _ in seen..count {
-                        self.machine.handle(now(self.clock), Input::Committed);
-                    }
-                    seen = count;
-                    continue;
-                }
-                Some(input) = control.recv() => input,
-                Some(finished) = self.calls.join_next(), if !self.calls.is_empty() => {
-                    if let Ok(call) = finished {
-                        self.running.remove(&call);
-                    }
-                    continue;
-                }
-                Some(input) = bulk.recv() => input,
-                () = tokio::time::sleep(wake) => Input::Tick,
-            };
-            self.machine.handle(now(self.clock), input);
-        }
+impl Clock for Watch {
+    fn now(&self) -> Moment {
+        Moment { elapsed: Duration::ZERO, wall_millis: WALL_MILLIS }.after(self.0.elapsed())
     }
 }
 
-/// Carries out one call of the machine on the store.
-async fn answer(
-    store: Arc<RedisStore>,
-    call: CallId,
-    request: StoreRequest,
-    control: mpsc::Sender<Input>,
-    bulk: mpsc::Sender<Input>,
-) {
-    let reply = match request {
-        StoreRequest::Manifest => {
-            StoreReply::Manifest(store.manifest().await.map(|found| found.map(Box::new)))
-        }
-        StoreRequest::ApimState => StoreReply::ApimState(store.apim_state().await),
-        StoreRequest::Follow { after, wait } => StoreReply::Followed(store.follow(after, wait).await),
-        StoreRequest::Heartbeat(member) => StoreReply::Members(store.heartbeat(*member).await),
-        StoreRequest::Read(method) => {
-            let mut rows = Rows { call, bulk: bulk.clone() };
-            let done = StoreReply::ReadDone(store.read(method, &mut rows).await);
-            let _ = bulk.send(Input::Store { call, reply: done }).await;
-            return;
-        }
-        // A gateway that may not lead asks for nothing else.
-        _ => return,
-    };
-    // The receiver is gone only when the driver is.
-    let _ = control.send(Input::Store { call, reply }).await;
+/// The builder, and who hears of its commits.
+struct Building<F> {
+    number: usize,
+    builder: Builder<Compiler>,
+    clock: Stopwatch,
+    serve: Serve,
+    on_commit: F,
 }
 
-struct Rows {
-    call: CallId,
-    bulk: mpsc::Sender<Input>,
-}
-
-impl RowSink for Rows {
-    async fn push(&mut self, rows: Vec<Row>) -> Result<(), Stopped> {
-        let input = Input::Store { call: self.call, reply: StoreReply::Rows(rows) };
-        self.bulk.send(input).await.map_err(|_| Stopped)
+impl<F: FnMut(Commit) + Send + 'static> Stage for Building<F> {
+    fn step(&mut self, op: StageOp) {
+        match op {
+            StageOp::Begin { full } => self.builder.begin(full),
+            StageOp::Rows(_) if self.serve == Serve::Nothing => {}
+            StageOp::Rows(rows) => self.builder.rows(rows),
+            StageOp::Abort => self.builder.abort(),
+            StageOp::Commit { revision, digests } => {
+                let done = self.builder.commit(revision, digests);
+                let at = self.clock.elapsed();
+                let (added, refused) = (done.added.len(), done.refused.len());
+                (self.on_commit)(Commit { secondary: self.number, revision, at, added, refused });
+            }
+        }
     }
 }

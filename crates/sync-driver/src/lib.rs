@@ -1,10 +1,14 @@
 //! Runs the sync core: one task that owns the [`Machine`], carries out its commands on the real store and repository,
 //! and feeds the answers back. The simulation answers the same commands.
 //!
+//! May rely on `zonegate-sync`, `zonegate-model` and tokio; knows the ports, and nobody who implements them. The binary and
+//! the benchmarks run it.
+//!
 //! Bounds (L2): control answers and bulk rows come through two channels of fixed length; while the stage is behind, no
 //! bulk rows are taken, so readers wait, while the lease is still renewed.
 
 mod calls;
+mod no_repository;
 mod stage;
 
 use std::collections::{HashMap, VecDeque};
@@ -18,7 +22,8 @@ use zonegate_model::{Clock, Moment};
 use zonegate_sync::port::{RepositoryReader, StageOp, ZoneStore};
 use zonegate_sync::{CallId, Command, Input, Machine, Note, Settings, Status};
 
-pub(crate) use stage::{Stage, run_stage};
+pub use no_repository::NoRepository;
+pub use stage::{Stage, run_stage};
 
 /// Steps of staging that may wait for the builder before bulk reading pauses.
 const STAGE_BACKLOG: usize = 32;
@@ -30,25 +35,25 @@ const CONTROL_QUEUE: usize = 64;
 const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the driver needs of the process around it.
-pub(crate) struct Surroundings<S, R> {
+pub struct Surroundings<S, R> {
     /// The zone store; `None` for a lone gateway.
-    pub(crate) store: Option<Arc<S>>,
+    pub store: Option<Arc<S>>,
     /// The management repository; `None` for a gateway that never reads it.
-    pub(crate) repository: Option<Arc<R>>,
+    pub repository: Option<Arc<R>>,
     /// Takes the steps of staging, in order.
-    pub(crate) stage: mpsc::Sender<StageOp>,
+    pub stage: mpsc::Sender<StageOp>,
     /// Counts the commits that are active.
-    pub(crate) committed: watch::Receiver<u64>,
+    pub committed: watch::Receiver<u64>,
     /// Where the picture of the machine is published.
-    pub(crate) status: watch::Sender<Arc<Status>>,
+    pub status: watch::Sender<Arc<Status>>,
     /// Time.
-    pub(crate) clock: Arc<dyn Clock>,
+    pub clock: Arc<dyn Clock>,
     /// Hears what happens.
-    pub(crate) notes: Box<dyn Fn(Note) + Send>,
+    pub notes: Box<dyn Fn(Note) + Send>,
 }
 
 /// Runs the machine until `stop` is cancelled and the lease is given up. Owns every task that it starts.
-pub(crate) async fn run<S: ZoneStore, R: RepositoryReader>(
+pub async fn run<S: ZoneStore, R: RepositoryReader>(
     settings: Settings,
     seed: u64,
     surroundings: Surroundings<S, R>,

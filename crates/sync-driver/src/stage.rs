@@ -5,17 +5,13 @@ use tokio::sync::{mpsc, watch};
 use zonegate_sync::port::StageOp;
 
 /// Builds states. Implemented over the generation's builder; `run_stage` owns it on a thread of its own.
-pub(crate) trait Stage: Send + 'static {
+pub trait Stage: Send + 'static {
     /// Carries out one step.
     fn step(&mut self, op: StageOp);
 }
 
 /// Carries out steps until the sender is gone, and counts commits up when they are active.
-pub(crate) fn run_stage(
-    mut stage: impl Stage,
-    mut steps: mpsc::Receiver<StageOp>,
-    committed: &watch::Sender<u64>,
-) {
+pub fn run_stage(mut stage: impl Stage, mut steps: mpsc::Receiver<StageOp>, committed: &watch::Sender<u64>) {
     while let Some(op) = steps.blocking_recv() {
         let is_commit = matches!(op, StageOp::Commit { .. });
         stage.step(op);
