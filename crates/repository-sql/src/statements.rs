@@ -221,18 +221,16 @@ impl Statements {
                 ORDER BY s.id LIMIT $2",
             names.environment(filtered, "subscriptions", "s", 3)
         );
-        // MariaDB and MySQL walk the index of the links, which has the order of the pages.
-        let (straight, first) = match names.dialect {
-            Dialect::Mysql { .. } => ("STRAIGHT_JOIN ", "l.key_id"),
-            Dialect::Postgres | Dialect::Sqlite => ("", "k.id"),
-        };
+        // The index of the links is walked, which has the order of the pages: nothing is sorted, and a page costs what is
+        // in it. MariaDB and MySQL have to be told.
+        let straight = if matches!(names.dialect, Dialect::Mysql { .. }) { "STRAIGHT_JOIN " } else { "" };
         let key_index = format!(
             "SELECT {straight}k.id, s.id, {key_updated}, {reference} FROM {links} l JOIN {keys} k ON {}
                 JOIN {to_subscription}
                 WHERE {} AND k.revoked = false{unpaused}{own} AND {active}{}
-                ORDER BY {first}, l.subscription_id LIMIT $3",
+                ORDER BY l.key_id, l.subscription_id LIMIT $3",
             names.same("k.id", "l.key_id"),
-            after(first, "l.subscription_id", 1),
+            after("l.key_id", "l.subscription_id", 1),
             names.environment(filtered, "subscriptions", "s", 4)
         );
 

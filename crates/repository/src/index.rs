@@ -64,7 +64,8 @@ impl<D: Database> Run<'_, D> {
                 None => RowKey::new(kind, listed.id),
             };
             // A key with several subscriptions to one API.
-            if indexed.last().is_some_and(|last| last.key == key) {
+            let mut same = indexed.iter().rev().take_while(|last| last.key.id == key.id);
+            if same.any(|last| last.key == key) {
                 continue;
             }
             let at = listed.updated.as_ref().map(|time| self.session.millis(time));

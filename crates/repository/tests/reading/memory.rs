@@ -177,8 +177,8 @@ impl Session for Memory {
         *time
     }
 
-    async fn snapshot(&mut self) -> Answer<bool> {
-        self.query("snapshot", |content| content.snapshots)
+    async fn end_snapshot(&mut self) -> Answer<bool> {
+        self.query("end_snapshot", |content| content.snapshots)
     }
 
     async fn event_page(
