@@ -1,8 +1,8 @@
 //! What the sync core costs for each subscription with its key: bytes, and time on the ways that rows take.
 //!
 //! `memory [PAIRS] [APIS] [APPLICATIONS] [SCATTERED]`; a release build. Each API comes whole, as a repository tells of it,
-//! or with a fourth argument of 1 in no order, as a store that is read key by key. The bytes are those of the process, so they count what the
-//! allocator wastes, less those of the same number of APIs alone.
+//! or with a fourth argument of 1 in no order, as a store that is read key by key. The bytes are those of the process, so
+//! they count what the allocator wastes, less those of the same number of APIs alone.
 #![expect(clippy::print_stdout, reason = "a command-line tool for developers")]
 
 use std::time::Duration;
@@ -45,9 +45,7 @@ fn main() {
         gateway.reply(all, RepositoryReply::Changes(changes));
         taken += cpu().saturating_sub(begun);
     }
-    let loaded = resident();
     gateway.reply(all, RepositoryReply::Done(Ok(())));
-    gateway.tidy();
     let full = resident();
     println!("{pairs} subscriptions with keys of {apis} APIs and {applications} applications");
     println!("  text, with ids             {:>6} bytes a pair", text / pairs.max(1));
@@ -55,10 +53,6 @@ fn main() {
     println!(
         "  the core                   {:>6} bytes a pair",
         full.saturating_sub(with_apis) / pairs.max(1)
-    );
-    println!(
-        "    before it is tidied      {:>6} bytes a pair",
-        loaded.saturating_sub(with_apis) / pairs.max(1)
     );
     let each = |time: Duration, count: usize| time.as_nanos() / count.max(1) as u128;
     println!("  a new row is applied in    {:>6} ns", each(taken, 2 * pairs));
@@ -233,14 +227,6 @@ impl Gateway {
             self.now = self.now.after(Duration::from_secs(5));
             self.machine.handle(self.now, Input::Tick);
         }
-    }
-
-    /// Inputs enough for the core to tidy up after a whole read, which it does a little at each.
-    fn tidy(&mut self) {
-        for _ in 0..20_000 {
-            self.machine.handle(self.now, Input::Tick);
-        }
-        self.drain();
     }
 
     fn window(&mut self, changes: Vec<StampedChange>) {

@@ -143,7 +143,6 @@ impl Machine {
             self.advance_membership();
         }
         self.advance_importer();
-        self.table.tidy();
     }
 
     fn in_zone(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The rows of a whole state with their digests kept up to date. What the sync core knows of the state.
 //!
-//! There are millions of subscriptions and keys, so they are packed (`table/packed.rs`, `table/texts.rs`): about 110 bytes
-//! for a subscription with its key. Their digests are not kept but computed when they are needed. APIs and what stands
+//! There are millions of subscriptions and keys, so they are packed (`table/packed.rs`, `table/texts.rs`): about 100 bytes
+//! for a subscription with its key, and what the allocator wastes of it. Their digests are not kept but computed when they are needed. APIs and what stands
 //! alone share their text with whoever else has it.
 //!
 //! Everything is in order, so that a history replays step by step from its seed.
@@ -10,7 +10,6 @@ mod ids;
 mod packed;
 mod skeletons;
 mod texts;
-mod tidying;
 mod unit;
 mod unwritten;
 mod values;
@@ -23,7 +22,6 @@ use zonegate_model::{Digest, Digests, Kind, Payload, RecordedAt, Row, RowKey, Ro
 use ids::Id;
 use packed::PackedRow;
 use texts::Texts;
-use tidying::Tidying;
 use unit::{Entry, Unit};
 
 /// A state: active rows by key, and their digests.
@@ -38,7 +36,6 @@ pub(crate) struct RowTable {
     unwritten: u64,
     /// No unit before this one has such rows.
     unwritten_from: Option<Arc<str>>,
-    tidying: Option<Tidying>,
     buffers: Buffers,
 }
 

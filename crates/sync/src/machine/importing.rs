@@ -388,7 +388,6 @@ impl Machine {
     fn plan_next(&mut self, run: &Run) {
         let now = self.now.elapsed;
         if run.is_full() {
-            self.table.begin_tidying();
             self.importer.everything = false;
             self.audit_done_by_reading_all();
         }

@@ -5,7 +5,6 @@
 //! time of its record; the packed text. Two marks for each row lie in bit masks of the leaf.
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
 use zonegate_model::Kind;
 
@@ -15,9 +14,6 @@ use super::ids::{Form, Id, read_number, write_number};
 const MOST_ROWS: u32 = 32;
 /// Bytes beyond which a leaf is split; a single larger row has a leaf of its own.
 const MOST_BYTES: usize = 8 * 1024;
-
-/// Bytes of a leaf that was tidied: a size that allocators have, with less than [`MOST_ROWS`] rows as they usually are.
-const TIDY_BYTES: usize = 1536;
 
 /// Rows of one unit.
 #[derive(Default)]
@@ -382,50 +378,6 @@ impl PackedRows {
         }
     }
 
-    pub(super) fn leaves(&self) -> usize {
-        self.leaves.len()
-    }
-
-    /// Packs rows of some leaves anew, as densely as they go. Leaves that grew one row at a time are half empty, and
-    /// allocators round up. Answers how many leaves there are in the place of those.
-    pub(super) fn tidy(&mut self, leaves: Range<usize>) -> usize {
-        let old = &self.leaves[leaves.clone()];
-        let pass = old.iter().map(|leaf| leaf.pass).max().unwrap_or_default();
-        let mut rows: Vec<(&[u8], u32, u32)> = Vec::new();
-        for leaf in old {
-            let mut rest = leaf.bytes.as_slice();
-            for row in 0..leaf.rows {
-                let (bytes, after) = rest.split_at(length_at(rest).min(rest.len()));
-                rows.push((bytes, leaf.seen_in(pass) >> row & 1, leaf.unwritten >> row & 1));
-                rest = after;
-            }
-        }
-        let mut left: usize = rows.iter().map(|(row, ..)| row.len()).sum();
-        let mut fresh: Vec<Leaf> = Vec::new();
-        let mut most = 0;
-        for (row, seen, unwritten) in rows {
-            let is_full = |leaf: &Leaf| leaf.rows == MOST_ROWS || leaf.bytes.len() + row.len() > most;
-            if fresh.last().is_none_or(is_full) {
-                most = allocated_without_waste(left).max(row.len());
-                fresh.push(Leaf { bytes: Vec::with_capacity(most.min(left)), pass, ..Leaf::default() });
-            }
-            if let Some(leaf) = fresh.last_mut() {
-                leaf.bytes.extend_from_slice(row);
-                leaf.seen |= seen << leaf.rows;
-                leaf.unwritten |= unwritten << leaf.rows;
-                leaf.rows += 1;
-            }
-            left -= row.len();
-        }
-        for leaf in &mut fresh {
-            leaf.bytes.shrink_to_fit();
-        }
-        let count = fresh.len();
-        self.leaves.splice(leaves, fresh);
-        self.leaves.shrink_to_fit();
-        count
-    }
-
     /// All rows, in order.
     pub(super) fn rows(&self) -> impl Iterator<Item = PackedRow<'_>> {
         self.leaves.iter().flat_map(Leaf::rows)
@@ -440,18 +392,6 @@ impl PackedRows {
     pub(super) fn unwritten(&self) -> impl Iterator<Item = PackedRow<'_>> {
         self.leaves.iter().flat_map(|leaf| leaf.rows_in(leaf.unwritten))
     }
-}
-
-/// How much of so many bytes to put into one leaf: all, unless an allocator would waste much. Common ones have four sizes
-/// between a power of two and the next.
-fn allocated_without_waste(bytes: usize) -> usize {
-    if bytes >= TIDY_BYTES {
-        return TIDY_BYTES;
-    }
-    let step = (bytes.next_power_of_two() / 8).max(16);
-    let (below, above) = (bytes / step * step, bytes.next_multiple_of(step));
-    let another_leaf = size_of::<Leaf>();
-    if above - bytes > another_leaf + step / 4 { below } else { bytes }
 }
 
 /// Bytes of the row at the front, with its length.

@@ -96,32 +96,6 @@ proptest! {
     }
 
     #[test]
-    fn tidying_changes_nothing_that_can_be_seen(before in rows(500), after in rows(200), steps in 0_usize..40) {
-        let mut table = RowTable::default();
-        table.apply(&before);
-        table.begin_pass();
-        for row in before.iter().step_by(3) {
-            table.mark(&row.key);
-        }
-        table.unseen_are_unwritten();
-        let seen = (content(&table), table.unseen(), table.unwritten_keys().collect::<Vec<_>>());
-        table.begin_tidying();
-        for _ in 0..steps {
-            table.tidy();
-        }
-        prop_assert_eq!((content(&table), table.unseen(), table.unwritten_keys().collect::<Vec<_>>()), seen);
-        let mut model = Model(content(&table));
-        for row in &after {
-            table.set(row);
-            table.tidy();
-            model.apply(row);
-        }
-        prop_assert_eq!(&content(&table), &model.0);
-        prop_assert_eq!(*table.digests(), model.digests());
-        prop_assert!(in_order(&table));
-    }
-
-    #[test]
     fn undo_restores_rows_and_digests(before in rows(200), after in rows(100)) {
         let mut table = RowTable::default();
         table.apply(&before);

@@ -197,7 +197,6 @@ impl Machine {
     /// Takes over a fresh state.
     fn adopt(&mut self, fresh: RowTable) {
         self.table = fresh;
-        self.table.begin_tidying();
         self.active = true;
         self.importer.forget_records();
     }
