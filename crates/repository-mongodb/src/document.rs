@@ -159,3 +159,109 @@ fn text(value: RawBsonRef<'_>) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::spec::BinarySubtype;
+    use mongodb::bson::{Binary, Bson, Document, RawDocumentBuf, Timestamp, doc, oid::ObjectId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn raw(document: &Document) -> RawDocumentBuf {
+        RawDocumentBuf::try_from(document).unwrap()
+    }
+
+    fn sample() -> Document {
+        doc! {
+            "_id": "a", "text": "t", "time": DateTime::from_millis(5), "list": ["x", 1, Bson::Null], "long": "x".repeat(40),
+            "inner": { "a": "1", "b": { "c": 2 } }, "flag": true, "number": 7_i64, "double": 1e300, "null": Bson::Null,
+            "id": ObjectId::new(), "stamp": Timestamp { time: 3, increment: 4 },
+            "binary": Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2, 3] },
+        }
+    }
+
+    /// Asks for every field as everything.
+    fn ask(fields: &Fields<'_>) {
+        let names = fields.0.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        for name in names.into_iter().chain(["absent"]) {
+            let _ =
+                (fields.text(name), fields.id(name), fields.flag(name), fields.time(name), fields.date(name));
+            let _ = (fields.number(name), fields.ids(name), fields.map(name), fields.size(name));
+            let _ = (fields.payload(name), fields.is_too_long(name));
+            if let Some(inner) = fields.inner(name) {
+                ask(&inner);
+            }
+        }
+    }
+
+    #[test]
+    fn l1_what_is_clear_is_taken_whatever_its_type_and_the_rest_is_not_there() {
+        let document = raw(&doc! {
+            "number": 3, "yes": "TRUE", "text": "2026-01-02T03:04:05.678Z", "millis": 9_i64, "stamp": Timestamp { time: 3, increment: 4 },
+            "one": "x", "null": Bson::Null, "list": ["a", 2, { "b": 1 }], "map": { "a": "1", "b": 2, "c": [1], "d": Bson::Null },
+        });
+        let fields = Fields::of(&document);
+        assert_eq!(fields.text("number").as_deref(), Some("3"));
+        assert!(
+            fields.flag("yes") && fields.flag("number") && !fields.flag("null") && !fields.flag("absent")
+        );
+        assert_eq!(fields.time("text"), Some(1_767_323_045_678));
+        assert_eq!((fields.time("millis"), fields.time("stamp")), (Some(9), Some(3_000)));
+        assert_eq!(
+            (fields.date("text"), fields.date("millis")),
+            (None, None),
+            "lists are in the order of dates only"
+        );
+        assert_eq!(fields.ids("one"), ["x".into()]);
+        assert_eq!(fields.ids("list"), ["a".into(), "2".into()]);
+        let map =
+            fields.map("map").into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>();
+        assert_eq!(map, ["a=1", "b=2"]);
+        assert_eq!(fields.payload("null"), EventText::Absent);
+        assert_eq!(fields.payload("number"), EventText::NotText);
+    }
+
+    #[test]
+    fn l1_a_text_that_is_not_utf_8_takes_nothing_else_along() {
+        let mut bytes = raw(&doc! { "before": "b", "payload": "XX", "after": "a" }).into_bytes();
+        let place = bytes.windows(2).position(|two| two == b"XX").unwrap();
+        bytes[place] = 0xff;
+        let document = RawDocumentBuf::from_bytes(bytes).unwrap();
+        let fields = Fields::of(&document);
+        assert_eq!(fields.payload("payload"), EventText::NotText);
+        assert_eq!((fields.text("payload"), fields.text("after").as_deref()), (None, Some("a")));
+    }
+
+    proptest! {
+        #[test]
+        fn l1_documents_that_are_not_well_formed_harm_nobody(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+            cut in 0_usize..8,
+        ) {
+            let mut bytes = raw(&sample()).into_bytes();
+            bytes.truncate(bytes.len() - cut);
+            let length = i32::try_from(bytes.len()).unwrap().to_le_bytes();
+            for (place, byte) in changes {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            // Length and end are right, or the driver would have said so.
+            bytes[..4].copy_from_slice(&length);
+            *bytes.last_mut().unwrap() = 0;
+            if let Ok(document) = RawDocument::from_bytes(&bytes) {
+                ask(&Fields::of(document));
+            }
+        }
+
+        #[test]
+        fn l1_bytes_of_any_sort_harm_nobody(mut bytes in prop::collection::vec(any::<u8>(), 5..200)) {
+            let length = i32::try_from(bytes.len()).unwrap().to_le_bytes();
+            bytes[..4].copy_from_slice(&length);
+            *bytes.last_mut().unwrap() = 0;
+            if let Ok(document) = RawDocument::from_bytes(&bytes) {
+                ask(&Fields::of(document));
+            }
+        }
+    }
+}

@@ -54,7 +54,11 @@ async fn fail(world: &World, commands: &[&str], mode: impl Into<Bson>, code: i32
 }
 
 /// Reads with one find after the other failing, and says which reads were well all the same.
-async fn reads_in_which_one_find_fails(world: &World, finds: impl Iterator<Item = i32>, code: i32) -> Vec<bool> {
+async fn reads_in_which_one_find_fails(
+    world: &World,
+    finds: impl Iterator<Item = i32>,
+    code: i32,
+) -> Vec<bool> {
     let whole = world.read_all().await.state();
     let mut well = Vec::new();
     for skip in finds {

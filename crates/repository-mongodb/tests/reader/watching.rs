@@ -78,6 +78,11 @@ async fn what_changes_between_two_waits_or_while_one_is_cancelled_is_not_missed(
     assert!(timeout(Duration::from_millis(300), reader.watch()).await.is_err());
     deploy(&world.writer, "cancelled").await;
     assert_eq!(next(&reader).await, Watched::Changed);
+    // Nor where nothing had changed before: the token is that of an empty answer.
+    let reader = world.reader();
+    assert!(timeout(Duration::from_secs(5), reader.watch()).await.is_err());
+    deploy(&world.writer, "after-nothing").await;
+    assert_eq!(next(&reader).await, Watched::Changed);
 }
 
 #[tokio::test]
