@@ -5,6 +5,7 @@ mod event;
 mod gravitee_yml;
 mod http;
 mod rows;
+mod store;
 
 /// A parser of foreign input under fuzzing.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rows", about: "subscription and key rows, up to the generation", run: rows::run },
     Target { name: "gravitee_yml", about: "gravitee.yml, placeholders, URLs", run: gravitee_yml::run },
     Target { name: "http", about: "request heads, chunked bodies, response heads, queries", run: http::run },
+    Target { name: "store", about: "replies of Redis, and what others wrote into it", run: store::run },
 ];
 
 /// The target of that name.
