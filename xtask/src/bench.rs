@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: rows of the targets, each measured with its reference in the same run, on real servers.
 //!
-//! This process installs, builds and prints. What is measured runs in another one ([`measure`], a hidden command), built
+//! This process installs, builds and prints. What is measured runs in another one ([`mod@measure`], a hidden command), built
 //! in release, so that our own code is never timed as a debug build. Nothing is asserted: a missed goal is printed,
 //! and the exit code says only whether it could be measured.
 
