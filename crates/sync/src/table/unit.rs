@@ -13,7 +13,7 @@ pub(super) struct Entry {
     pub(super) digest: Digest,
     pub(super) payload: Payload,
     pub(super) recorded: RecordTime,
-    /// The pass of [`RowTable::begin_pass`] in which the row was last seen.
+    /// The pass of `RowTable::begin_pass` in which the row was last seen.
     pub(super) seen_in: u32,
     /// The store lacks the row.
     pub(super) unwritten: bool,
