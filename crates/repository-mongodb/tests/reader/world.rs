@@ -1,6 +1,6 @@
 //! A management repository to write to and to read.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, OnceLock};
 
 use mongodb::Collection;
 use mongodb::bson::Document;
@@ -16,15 +16,14 @@ pub(crate) use crate::state::{
 /// What is tested.
 pub(crate) type Reader = MongoRepository;
 
-/// One server for the tests that run at the same time.
-fn shared(server: &Mutex<Weak<MongoServer>>, standalone: bool) -> Arc<MongoServer> {
-    let mut shared = server.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.upgrade().unwrap_or_else(|| {
+/// One server for all tests of this process, with which it ends: it takes its time to start.
+fn shared(standalone: bool) -> Arc<MongoServer> {
+    static SERVERS: [OnceLock<Arc<MongoServer>>; 2] = [const { OnceLock::new() }; 2];
+    let start = || {
         let options = MongoOptions { standalone, ..MongoOptions::default() };
-        let server = Arc::new(MongoServer::start(options).unwrap());
-        *shared = Arc::downgrade(&server);
-        server
-    })
+        Arc::new(MongoServer::start(options).unwrap())
+    };
+    Arc::clone(SERVERS[usize::from(standalone)].get_or_init(start))
 }
 
 /// A repository with a writer.
@@ -45,14 +44,12 @@ impl World {
 
     /// An empty database in a replica set.
     pub(crate) async fn empty(name: &str) -> Self {
-        static SERVER: Mutex<Weak<MongoServer>> = Mutex::new(Weak::new());
-        Self::on(shared(&SERVER, false), name).await
+        Self::on(shared(false), name).await
     }
 
     /// An empty repository in a server that is no member of a replica set.
     pub(crate) async fn standalone(name: &str) -> Self {
-        static SERVER: Mutex<Weak<MongoServer>> = Mutex::new(Weak::new());
-        let world = Self::on(shared(&SERVER, true), name).await;
+        let world = Self::on(shared(true), name).await;
         world.writer.create_schema().await.unwrap();
         world
     }
