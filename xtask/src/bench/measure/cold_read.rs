@@ -122,7 +122,7 @@ pub(super) fn measure(quickness: Quickness) -> Result<Outcome, MeasureError> {
     outcome.taken = vec![
         format!("{description}; median of {rounds} rounds, the two alternating"),
         "measured: from the start of the secondary's sync core (connecting included) to its first commit: read by the \
-         index, proven by counts and digests, compiled and published; core, store adapter, builder and compiler are \
+         list of keys, proven by counts and digests, compiled and published; core, store adapter, builder and compiler are \
          the gateway's own, the driver between them is the benchmark's"
             .to_owned(),
         "reference: one connection, `HMGET` of the same six fields of the same keys, known and encoded beforehand, 1,000 \
@@ -138,7 +138,7 @@ pub(super) fn measure(quickness: Quickness) -> Result<Outcome, MeasureError> {
     ];
     outcome.costs = vec![
         format!(
-            "RedisStore alone, rows decoded and dropped: by the index {:.0} rows/s ({:.2} × the reference), key by key \
+            "RedisStore alone, rows decoded and dropped: by the list {:.0} rows/s ({:.2} × the reference), key by key \
              {:.0} rows/s ({:.2} ×)",
             by_index.median(),
             by_index.median() / theirs.median(),
