@@ -12,7 +12,7 @@ mod member;
 mod row;
 
 pub(crate) use escape::tag;
-pub(crate) use keys::{MANIFESTS, ZoneKeys, listed_keys, owner_of_manifest};
+pub(crate) use keys::{MANIFESTS, ZoneKeys, list_keys, listed_keys, owner_of_manifest};
 pub(crate) use log::{Entry, LogPosition, decode_entries, decode_rows, encode_rows};
 pub(crate) use manifest::{MANIFEST_FIELDS, decode_manifest, encode_manifest, split_synced};
 pub(crate) use member::{decode_member, encode_member};

@@ -16,7 +16,7 @@ use crate::failure;
 use crate::follow::Follower;
 use crate::layout::{
     Action, MANIFEST_FIELDS, MANIFESTS, ZoneKeys, decode_manifest, decode_member, encode_manifest,
-    encode_member, encode_recorded_at, encode_rows, owner_of_manifest, split_synced,
+    encode_member, encode_recorded_at, encode_rows, list_keys, owner_of_manifest, split_synced,
 };
 use crate::reply::Reply;
 use crate::scan::{self, Ending, Look, Source};
@@ -254,7 +254,7 @@ impl ZoneStore for RedisStore {
         let recorded: Vec<String> =
             batch.rows.iter().map(|row| encode_recorded_at(row.recorded_at)).collect();
 
-        let mut arguments = Vec::with_capacity(18 + 2 * fields.len() + 5 * batch.rows.len());
+        let mut arguments = Vec::with_capacity(19 + 2 * fields.len() + 5 * batch.rows.len());
         arguments.extend([
             batch.node.as_str(),
             &epoch,
@@ -267,7 +267,8 @@ impl ZoneStore for RedisStore {
         arguments.extend([length.as_str(), &bytes, flag(batch.log_rows), &logged, self.keys.zone.as_str()]);
         let is_whole = manifest.whole == manifest.revision;
         arguments.extend([flag(is_whole), &self.settings.node_version, &from, &to, &count]);
-        arguments.push(flag(self.keys.layout == Layout::V4_11));
+        let listed = list_keys(&row_keys);
+        arguments.extend([flag(self.keys.layout == Layout::V4_11), &listed]);
         arguments.extend(fields.iter().flat_map(|(name, value)| [*name, value]));
         for (row, recorded) in batch.rows.iter().zip(&recorded) {
             let (action, payload) = match &row.state {

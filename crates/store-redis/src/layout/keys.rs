@@ -172,6 +172,12 @@ impl ZoneKeys {
     }
 }
 
+/// An entry of the list of rows, for keys of rows.
+pub(crate) fn list_keys(keys: &[String]) -> String {
+    let keys = keys.iter().filter_map(|key| key.strip_prefix(EVENTS));
+    keys.fold(String::new(), |entry, key| entry + &key.len().to_string() + ":" + key)
+}
+
 /// The keys in an entry of the list of rows: each `<length>:<key>`, without [`EVENTS`]. What cannot be read ends it.
 pub(crate) fn listed_keys(entry: &[u8]) -> impl Iterator<Item = String> {
     let mut rest = entry;
@@ -252,7 +258,9 @@ mod tests {
     #[test]
     fn l1_a_spoiled_list_of_keys_ends_where_it_is_spoiled() {
         let keys = |entry: &[u8]| listed_keys(entry).collect::<Vec<_>>();
-        assert_eq!(keys(b"5:z:A:b3:\n:c"), ["distributed_event:z:A:b", "distributed_event:\n:c"]);
+        let listed = ["distributed_event:z:A:b".to_owned(), "distributed_event:\n:c".to_owned()];
+        assert_eq!(list_keys(&listed), "5:z:A:b3:\n:c");
+        assert_eq!(keys(b"5:z:A:b3:\n:c"), listed);
         for spoiled in [b"".as_slice(), b"5:z:A", b":", b"x:a", b"99999999999:a", b"1:\xff", b"-1:a"] {
             assert!(keys(spoiled).is_empty(), "{}", String::from_utf8_lossy(spoiled));
         }

@@ -1,8 +1,8 @@
 -- KEYS: lease, manifest, log, sizes of its entries, sync state, list of row keys, then one per row.
 -- ARGV: node, epoch, token, expected store ('' for none), expected revision, new store, new revision, log length, log
 -- bytes, 1 if the log carries the rows, the rows for the log, zone, 1 to write the sync state, node version, from, to,
--- number of manifest fields, 1 for the older layout, the manifest's names and values, then per row id, type, action, payload, time of its
--- record ('' if not known).
+-- number of manifest fields, 1 for the older layout (whose rows have no `clusterId`), all keys as the list of keys has
+-- them, the manifest's names and values, then per row id, type, action, payload, time of its record ('' if not known).
 local lease = lease_of(KEYS[1])
 if not is_granted(lease, ARGV[1], ARGV[2], ARGV[3]) then
   return with_holder('fenced', KEYS[1], lease)
@@ -14,7 +14,7 @@ if store ~= ARGV[4] or (store ~= '' and found[2] ~= ARGV[5]) then
   return { 'unexpected', fields_of(KEYS[2]) }
 end
 
-local first, count = 19, 2 * tonumber(ARGV[17])
+local first, count = 20, 2 * tonumber(ARGV[17])
 local last = first + count - 1
 
 -- Another filling counts its revisions anew; ids of a stream only rise.
@@ -59,41 +59,34 @@ end
 
 local time = redis.call('TIME')
 local now = time[1] .. string.format('%03d', math.floor(tonumber(time[2]) / 1000))
--- Without a zone it is the older layout, whose rows have no `clusterId`.
-local zone, at, created = ARGV[12], last + 1, {}
-local is_older = ARGV[18] == '1'
-local function put_row(key, ...)
-  local added
-  if is_older then
-    added = put(key, ...)
-  else
-    added = put(key, 'clusterId', zone, ...) - 1
-  end
-  local is_new = added == select('#', ...) / 2
-  if is_new then
-    -- Without `distributed_event:`.
-    created[#created + 1] = (#key - 18) .. ':' .. string.sub(key, 19)
-  end
-  return is_new
-end
+local zone, at, is_older, created = ARGV[12], last + 1, ARGV[18] == '1', {}
 for row = 7, #KEYS do
   local key, id, kind, action, recorded = KEYS[row], ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 4]
+  local is_new
   if action == 'DEPLOY' and recorded ~= '' then
-    put_row(key, 'id', id, 'payload', ARGV[at + 3], 'type', kind, 'syncAction', action, 'updatedAt', now,
-      'zonegateRecordedAt', recorded)
+    is_new = 7 == put(key, 'clusterId', zone, 'id', id, 'payload', ARGV[at + 3], 'type', kind,
+      'syncAction', action, 'updatedAt', now, 'zonegateRecordedAt', recorded)
   elseif action == 'DEPLOY' then
+    is_new = 6 == put(key, 'clusterId', zone, 'id', id, 'payload', ARGV[at + 3], 'type', kind,
+      'syncAction', action, 'updatedAt', now)
     -- What an older version of the row said is not true of this one.
-    if not put_row(key, 'id', id, 'payload', ARGV[at + 3], 'type', kind, 'syncAction', action, 'updatedAt', now) then
+    if not is_new then
       redis.call('HDEL', key, 'zonegateRecordedAt')
     end
   else
     -- Readers of APIM need the last payload of some kinds to know what was removed.
-    put_row(key, 'id', id, 'type', kind, 'syncAction', action, 'updatedAt', now)
+    is_new = 5 == put(key, 'clusterId', zone, 'id', id, 'type', kind, 'syncAction', action, 'updatedAt', now)
     if recorded ~= '' then
       redis.call('HSET', key, 'zonegateRecordedAt', recorded)
     else
       redis.call('HDEL', key, 'zonegateRecordedAt')
     end
+  end
+  if is_older then
+    redis.call('HDEL', key, 'clusterId')
+  end
+  if is_new then
+    created[#created + 1] = key
   end
   at = at + 5
 end
@@ -102,7 +95,15 @@ put(KEYS[2], unpack(ARGV, first, last))
 if #created > 0 then
   -- Rows are told in the order in which they came to be, in which they also lie in memory: reading them is twice as quick
   -- as in any other.
-  local listed = redis.pcall('XADD', KEYS[6], '*', 'keys', table.concat(created))
+  local keys = ARGV[19]
+  if #created < #KEYS - 6 then
+    for place, key in ipairs(created) do
+      -- Without `distributed_event:`.
+      created[place] = (#key - 18) .. ':' .. string.sub(key, 19)
+    end
+    keys = table.concat(created)
+  end
+  local listed = redis.pcall('XADD', KEYS[6], '*', 'keys', keys)
   if type(listed) == 'table' and listed.err then
     redis.call('DEL', KEYS[6])
     redis.call('HDEL', KEYS[2], 'listed')
