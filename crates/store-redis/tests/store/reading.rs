@@ -42,6 +42,30 @@ async fn s1_rows_of_every_kind_come_back_and_removed_ones_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn z6_the_list_of_keys_has_each_row_once_whatever_a_batch_mixes() {
+    let redis = plain();
+    let store = store(&redis, "z");
+    let mut primary = Primary::new(&store, "n").await;
+    let at = RecordedAt(7);
+    primary.write(vec![api("a"), removed(&api("gone"))]).await;
+    // New and old ones, with a time and without, a first tombstone, and one that comes back.
+    let mixed =
+        [api("a").recorded(at), api("b"), key("a:%", "k").recorded(at), removed(&api("c")), api("gone")];
+    primary.write(mixed.to_vec()).await;
+    primary.write(mixed.to_vec()).await;
+    let listed = redis.cli(&["HGET", "zonegate:z:manifest", "listed"]).unwrap();
+    assert_eq!(listed.text().as_deref(), Some("5"), "a, gone, b, k, c");
+    let entries = redis.cli(&["XRANGE", "zonegate:z:rows", "-", "+"]).unwrap();
+    let keys: Vec<_> = entries.items().iter().map(|entry| entry.items()[1].texts()[1].clone()).collect();
+    assert_eq!(keys, ["7:z:API:a10:z:API:gone", "7:z:API:b25:z:API:a%3A%25:API_KEY:k7:z:API:c"]);
+    let rows: Vec<Row> = primary.rows.values().cloned().collect();
+    assert_eq!(rows.len(), 4);
+    for way in WAYS {
+        assert_eq!(read(&store, way.on(&redis)).await, rows, "{way:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c3_rows_lie_as_apim_writes_them_and_a_removed_one_keeps_its_payload() {
     let redis = with_search();
     let store = store(&redis, "z");
